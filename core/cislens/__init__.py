@@ -1,0 +1,1 @@
+"""Ask a trained genomic sequence model what it has learned."""

@@ -1,0 +1,403 @@
+"""The oracle: a model seen as a function from sequences to named heads, numpy in and numpy out."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, final
+
+import numpy as np
+import numpy.typing as npt
+
+from cislens.errors import CapabilityError, OracleError, SequenceError
+from cislens.oracle.batching import BatchSize, Batcher
+from cislens.oracle.counts import Counts
+from cislens.oracle.head import Head
+from cislens.oracle.layer import Layer
+
+if TYPE_CHECKING:
+    from cislens.target import Target
+    from cislens.targeted import Targeted
+
+Array = npt.NDArray[Any]
+Outputs = dict[str, Array]
+Pullback = Callable[[Mapping[str, Array]], Array]
+
+# What an explainer can ask for, and the hook that an adapter writes to offer it.
+HOOKS = {
+    "predict": "_predict",
+    "linearize": "_linearize",
+    "layers": "_layers",
+    "activations": "_activations",
+    "weights": "_weights",
+    "subnetwork": "_subnetwork",
+    "intervene": "_intervene",
+    "randomised": "_randomised",
+}
+
+
+class Oracle(ABC):
+    """Answer for sequences with named heads, and show how the answer came about.
+
+    The public methods are final: they check, cast, batch and count. An adapter author writes `_predict` and, of
+    the other hooks, those that the framework can offer; each handles one batch. Hooks receive `x` as
+    (batch, length, 4) of `dtype`, base order ACGT, N as zeros; what the model wants instead is theirs to arrange.
+
+    Parameters
+    ----------
+    name
+        What reports call the model.
+    heads
+        What it answers with.
+    length
+        Input length in bp, None where any will do.
+    batch_size
+        Sequences a batch; "auto" measures once which is fastest.
+    device
+        Where it runs, as the framework names it.
+    """
+
+    dtype: npt.DTypeLike = np.float32
+    # Why a capability is missing where its hook is not written.
+    unavailable: str = "this kind of model does not offer it"
+
+    def __init__(
+        self,
+        name: str,
+        heads: Sequence[Head],
+        length: int | None = None,
+        *,
+        batch_size: BatchSize = "auto",
+        device: str = "cpu",
+    ) -> None:
+        self.name = name
+        self.heads = tuple(heads)
+        self.length = length
+        self.device = device
+        self.counts = Counts()
+        self.batcher = Batcher(batch_size, lambda: self.fingerprint, device, self._is_out_of_memory)
+        self._known_fingerprint: str | None = None
+
+    def __repr__(self) -> str:
+        heads = ", ".join(f"{head.name}{list(head.shape)}" for head in self.heads)
+        return f"{type(self).__name__}({self.name!r}, length={self.length}, heads: {heads})"
+
+    # ---- hooks -------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def _predict(self, x: Array) -> Outputs:
+        """Return each head's array (batch, *shape) for one batch."""
+
+    def _linearize(self, x: Array) -> tuple[Outputs, Pullback]:
+        """Return outputs and a pullback that may be called more than once; heads left out of it count as zero."""
+        raise NotImplementedError
+
+    def _layers(self) -> tuple[Layer, ...]:
+        """Return the layers in topological order, receptive fields filled in."""
+        raise NotImplementedError
+
+    def _activations(self, x: Array, layer: Layer, pre: bool) -> Array:
+        """Return values (batch, positions, units), or (batch, units) of a layer without positions."""
+        raise NotImplementedError
+
+    def _weights(self, layer: Layer) -> dict[str, Array]:
+        """Return the layer's arrays by name."""
+        raise NotImplementedError
+
+    def _subnetwork(self, layer: Layer) -> Oracle:
+        """Return the network up to one layer, on its receptive field."""
+        raise NotImplementedError
+
+    def _intervene(self, edits: Mapping[str, Mapping[int, float]]) -> Oracle:
+        """Return the model with these units held at these values."""
+        raise NotImplementedError
+
+    def _randomised(self, layer: Layer, rng: np.random.Generator) -> Oracle:
+        """Return the model with this layer's weights drawn anew."""
+        raise NotImplementedError
+
+    def _declined(self) -> dict[str, str]:
+        """Return the capabilities that this instance cannot offer, each with its reason."""
+        return {}
+
+    def _fingerprint(self) -> str:
+        """Return a hash of what makes this model answer as it does."""
+        from cislens.oracle.fingerprint import fingerprint_of_answers
+
+        return fingerprint_of_answers(self)
+
+    def _is_out_of_memory(self, error: Exception) -> bool:
+        """Tell whether a smaller batch could cure this error."""
+        return isinstance(error, MemoryError)
+
+    @property
+    def native(self) -> Any:
+        """The framework's own object; None where there is none."""
+        return None
+
+    # ---- what it can do ----------------------------------------------------------------------------------
+
+    @final
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """What explainers may ask of this oracle: hooks that are written, less what is declined."""
+        written = {name for name, hook in HOOKS.items() if getattr(type(self), hook) is not getattr(Oracle, hook)}
+        native = self.native
+        kinds = {f"native:{kind.__name__}" for kind in type(native).__mro__[:-1]} if native is not None else set()
+        return frozenset((written | kinds) - set(self._declined()))
+
+    @final
+    def why_not(self, capability: str) -> str:
+        """Return the reason why a capability is missing."""
+        return self._declined().get(capability, self.unavailable)
+
+    @final
+    def require(self, *needed: str) -> None:
+        """Raise `CapabilityError` with the reason unless every named capability is there."""
+        for capability in needed:
+            if capability not in self.capabilities:
+                raise CapabilityError(
+                    f"{self.name} must offer {capability!r} for this, but cannot: {self.why_not(capability)}"
+                )
+
+    @final
+    @property
+    def fingerprint(self) -> str:
+        """A hash of the weights and options; of a bare function, its name and answers on fixed probes."""
+        if self._known_fingerprint is None:
+            self._known_fingerprint = self._fingerprint()
+        return self._known_fingerprint
+
+    # ---- answers -----------------------------------------------------------------------------------------
+
+    @final
+    def predict(self, x: npt.ArrayLike | Iterable[Array]) -> Outputs:
+        """Return every head's answer.
+
+        Parameters
+        ----------
+        x
+            (n, length, 4), uint8 or float (rows between bases are allowed), or an iterator of such blocks.
+
+        Returns
+        -------
+        Outputs
+            For each head an array (n, *shape).
+
+        Raises
+        ------
+        SequenceError
+            If the shape or the length does not fit, or a value is not finite.
+        OracleError
+            If the model answers with something that is not finite or not of the declared shape.
+        """
+        return concatenate(list(self.stream(x)), self.heads)
+
+    @final
+    def stream(self, x: npt.ArrayLike | Iterable[Array]) -> Iterator[Outputs]:
+        """Yield the answers batch by batch, so that no more than one batch need be held."""
+        if isinstance(x, Iterator):
+            for block in x:
+                yield from self.stream(block)
+            return
+        checked = self._checked(x)
+        for rows, outputs in self.batcher.run(self._predict_batch, checked):
+            self.counts.predictions += rows.stop - rows.start
+            yield self._checked_outputs(outputs, rows)
+
+    def _predict_batch(self, x: Array) -> Outputs:
+        return self._predict(np.asarray(x, self.dtype))
+
+    @final
+    def linearize(self, x: npt.ArrayLike) -> tuple[Outputs, Pullback]:
+        """Return the answers and the pullback through them, with one forward pass that is kept.
+
+        Parameters
+        ----------
+        x
+            (n, length, 4), uint8 or float.
+
+        Returns
+        -------
+        outputs, pullback
+            `pullback(cotangent)` takes for some or all heads an array (n, *shape) and returns the
+            vector-Jacobian product with respect to `x`, (n, length, 4): one backward pass, any number of times.
+            The forward pass of all `n` sequences stays in memory while `pullback` lives; `vjp` holds one batch.
+        """
+        self.require("linearize")
+        checked = self._checked(x)
+        kept: list[tuple[slice, Pullback]] = []
+        answers = []
+        for rows, (outputs, pullback) in self.batcher.run(self._linearize_batch, checked):
+            self.counts.predictions += rows.stop - rows.start
+            answers.append(self._checked_outputs(outputs, rows))
+            kept.append((rows, pullback))
+
+        def pull(cotangent: Mapping[str, Array]) -> Array:
+            self._check_cotangent(cotangent, len(checked))
+            gradient = np.empty(checked.shape, self.dtype)
+            for rows, pullback in kept:
+                gradient[rows] = pullback({name: np.asarray(c[rows], self.dtype) for name, c in cotangent.items()})
+            self.counts.pullbacks += len(checked)
+            return gradient
+
+        return concatenate(answers, self.heads), pull
+
+    def _linearize_batch(self, x: Array) -> tuple[Outputs, Pullback]:
+        return self._linearize(np.asarray(x, self.dtype))
+
+    @final
+    def vjp(self, x: npt.ArrayLike, cotangent: Mapping[str, Array]) -> tuple[Outputs, Array]:
+        """Return the answers and the pullback of one cotangent, holding one batch at a time."""
+        self.require("linearize")
+        checked = self._checked(x)
+        self._check_cotangent(cotangent, len(checked))
+        gradient = np.empty(checked.shape, self.dtype)
+        answers = []
+        for rows, (outputs, pullback) in self.batcher.run(self._linearize_batch, checked):
+            answers.append(self._checked_outputs(outputs, rows))
+            gradient[rows] = pullback({name: np.asarray(c[rows], self.dtype) for name, c in cotangent.items()})
+            self.counts.predictions += rows.stop - rows.start
+            self.counts.pullbacks += rows.stop - rows.start
+        return concatenate(answers, self.heads), gradient
+
+    @final
+    def select(self, targets: str | Target | Sequence[str | Target]) -> Targeted:
+        """Return the oracle as the scalars that `targets` name: what explainers see."""
+        from cislens.targeted import Targeted
+
+        return Targeted.of(self, targets)
+
+    # ---- the inside --------------------------------------------------------------------------------------
+
+    @final
+    def layers(self) -> tuple[Layer, ...]:
+        """Return the layers in topological order."""
+        self.require("layers")
+        return self._layers()
+
+    @final
+    def layer(self, name: str) -> Layer:
+        """Return one layer by name."""
+        found = {layer.name: layer for layer in self.layers()}
+        if name not in found:
+            raise OracleError(f"{self.name} has no layer {name!r}: choose one of {', '.join(found)}")
+        return found[name]
+
+    @final
+    def activations(self, x: npt.ArrayLike, layer: str, *, pre: bool = True) -> Array:
+        """Return a layer's values, (n, positions, units) or (n, units).
+
+        `pre=True` gives them before the layer's nonlinearity, also where the framework fuses the two;
+        `pre=False` after it.
+        """
+        self.require("activations")
+        chosen = self.layer(layer)
+        checked = self._checked(x)
+        parts = []
+        for rows, values in self.batcher.run(
+            lambda batch: self._activations(np.asarray(batch, self.dtype), chosen, pre), checked
+        ):
+            self.counts.predictions += rows.stop - rows.start
+            parts.append(values)
+        return np.concatenate(parts) if parts else np.empty((0, 0))
+
+    @final
+    def weights(self, layer: str) -> dict[str, Array]:
+        """Return a layer's arrays by name.
+
+        A convolution has "kernel" (units, width, channels) and "bias" (units,), a dense layer "kernel"
+        (units, inputs) and "bias", a normalisation "scale", "offset", "mean", "variance". Channels of a
+        layer that reads the sequence are in the order ACGT.
+        """
+        self.require("weights")
+        return self._weights(self.layer(layer))
+
+    @final
+    def subnetwork(self, layer: str) -> Oracle:
+        """Return an oracle on (n, receptive_field, 4) whose one head, "units", holds all units of a layer.
+
+        Its values are the pre-activations that `layer` has where no padding is in sight.
+        """
+        self.require("subnetwork")
+        chosen = self.layer(layer)
+        if chosen.receptive_field is None:
+            raise CapabilityError(
+                f"layer {layer!r} must see a window of the sequence, but it sees all of it: use the whole model"
+            )
+        return self._subnetwork(chosen)
+
+    @final
+    def intervene(self, edits: Mapping[str, Mapping[int, float]]) -> Oracle:
+        """Return a new oracle in which units hold fixed values after their nonlinearity: {layer: {unit: value}}."""
+        self.require("intervene")
+        for name, units in edits.items():
+            known = self.layer(name).units
+            for unit in units:
+                if known is not None and not 0 <= unit < known:
+                    raise OracleError(f"layer {name!r} has units 0 to {known - 1}, got {unit}")
+        return self._intervene(edits)
+
+    @final
+    def randomised(self, layer: str, rng: np.random.Generator) -> Oracle:
+        """Return a new oracle in which the values of each weight array of a layer are shuffled.
+
+        Shuffling keeps their distribution, so that only what was learned is lost (the model randomisation test of
+        Adebayo et al. 2018, arXiv:1810.03292, which draws the weights anew instead).
+        """
+        self.require("randomised")
+        return self._randomised(self.layer(layer), rng)
+
+    # ---- checks ------------------------------------------------------------------------------------------
+
+    def _checked(self, x: Any) -> Array:
+        array = np.asarray(getattr(x, "onehot", x))
+        if array.ndim != 3 or array.shape[2] != 4:
+            hint = ": transpose with x.swapaxes(1, 2)" if array.ndim == 3 and array.shape[1] == 4 else ""
+            raise SequenceError(f"sequences must have shape (n, {self.length or 'length'}, 4), got {array.shape}{hint}")
+        if self.length is not None and array.shape[1] != self.length and len(array):
+            raise SequenceError(
+                f"{self.name} takes sequences of {self.length} bp, got {array.shape[1]}: choose --length crop-center, "
+                "crop-left, crop-right or pad-n when reading them, or give sequences of that length"
+            )
+        if array.dtype.kind == "f":
+            if not np.isfinite(array).all():
+                raise SequenceError("sequences must be finite, got NaN or infinity")
+        elif array.dtype.kind not in "biu":
+            raise SequenceError(f"sequences must be numbers, got {array.dtype}: encode them as one-hot first")
+        return array
+
+    def _checked_outputs(self, outputs: Outputs, rows: slice) -> Outputs:
+        n = rows.stop - rows.start
+        for head in self.heads:
+            if head.name not in outputs:
+                raise OracleError(f"{self.name} must answer with head {head.name!r}, got {', '.join(outputs)}")
+            values = outputs[head.name]
+            if values.shape[0] != n or (self.length is not None and values.shape != (n, *head.shape)):
+                raise OracleError(
+                    f"head {head.name!r} must answer with shape {(n, *head.shape)}, got {values.shape}"
+                )
+            if not np.isfinite(values).all():
+                bad = rows.start + int(np.argmin(np.isfinite(values).reshape(n, -1).all(1)))
+                raise OracleError(
+                    f"head {head.name!r} must be finite, got NaN or infinity for sequence {bad} (counted from 0): "
+                    "check its weights and that sequence"
+                )
+        return outputs
+
+    def _check_cotangent(self, cotangent: Mapping[str, Array], n: int) -> None:
+        known = {head.name: head for head in self.heads}
+        for name, array in cotangent.items():
+            if name not in known:
+                raise OracleError(f"a cotangent must name one of the heads {', '.join(known)}, got {name!r}")
+            if array.shape[0] != n:
+                raise OracleError(f"the cotangent of {name!r} must have {n} rows, got {array.shape[0]}")
+
+
+def concatenate(parts: Sequence[Outputs], heads: Sequence[Head]) -> Outputs:
+    """Join the answers of consecutive batches; with none, give empty arrays of the heads' shapes."""
+    if not parts:
+        return {head.name: np.empty((0, *head.shape), np.float32) for head in heads}
+    if len(parts) == 1:
+        return parts[0]
+    return {head.name: np.concatenate([part[head.name] for part in parts]) for head in heads}
