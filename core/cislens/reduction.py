@@ -117,7 +117,9 @@ def _reduced(target: Target, head: Head, z: Any, flat: Any, functions: Functions
 def _transform(target: Target, value: Any, functions: Functions) -> Any:
     if target.transform == "logit":
         if bool((value < 0).any()) or bool((value > 1).any()):
-            raise TargetError(f"the logit of {target} needs probabilities between 0 and 1, got other values: drop :logit")
+            raise TargetError(
+                f"the logit of {target} needs probabilities between 0 and 1, got other values: drop :logit"
+            )
         p = functions.clip(value, SATURATION, 1 - SATURATION)
         return functions.log(p) - functions.log(1 - p)
     if target.transform == "log":

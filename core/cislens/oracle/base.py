@@ -10,10 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from cislens.errors import CapabilityError, OracleError, SequenceError
-from cislens.oracle.batching import BatchSize, Batcher
+from cislens.oracle.batching import Batcher, BatchSize
 from cislens.oracle.counts import Counts
 from cislens.oracle.head import Head
 from cislens.oracle.layer import Layer
+from cislens.oracle.options import OracleOptions
 
 if TYPE_CHECKING:
     from cislens.target import Target
@@ -58,6 +59,8 @@ class Oracle(ABC):
     """
 
     dtype: npt.DTypeLike = np.float32
+    # How the model was opened, where an adapter opened it.
+    options: OracleOptions | None = None
     # Why a capability is missing where its hook is not written.
     unavailable: str = "this kind of model does not offer it"
 
@@ -374,9 +377,7 @@ class Oracle(ABC):
                 raise OracleError(f"{self.name} must answer with head {head.name!r}, got {', '.join(outputs)}")
             values = outputs[head.name]
             if values.shape[0] != n or (self.length is not None and values.shape != (n, *head.shape)):
-                raise OracleError(
-                    f"head {head.name!r} must answer with shape {(n, *head.shape)}, got {values.shape}"
-                )
+                raise OracleError(f"head {head.name!r} must answer with shape {(n, *head.shape)}, got {values.shape}")
             if not np.isfinite(values).all():
                 bad = rows.start + int(np.argmin(np.isfinite(values).reshape(n, -1).all(1)))
                 raise OracleError(

@@ -42,15 +42,14 @@ class FunctionOracle(Oracle):
             raise OracleError("a Python function takes sequences alone: bind further inputs inside it")
         layout = "length,4" if options.layout == "auto" else options.layout
         self.function = function
+        self.options = options
         self.encoding = Encoding(layout, options.base_order, options.n_value)
         self.dtype = np.dtype(options.precision) if options.precision in ("float32", "float64") else np.float32
         length, answer = self._probe(options.length)
         found = {key: array.shape[1:] for key, array in answer.items()}
         heads = options.declare(found, {})
         self._names = dict(zip(found, (head.name for head in heads), strict=True))
-        super().__init__(
-            name or _name_of(function), heads, length, batch_size=options.batch_size, device="cpu"
-        )
+        super().__init__(name or _name_of(function), heads, length, batch_size=options.batch_size, device="cpu")
 
     def _probe(self, length: int | None) -> tuple[int | None, dict[str, Array]]:
         errors: list[str] = []
@@ -66,7 +65,7 @@ class FunctionOracle(Oracle):
         if not answers:
             raise OracleError(
                 "the function must take a batch (2, length, 4) of one-hot sequences, but failed at each length tried "
-                f"({'; '.join(errors[:2])}): state its length with --length-of-input, or its layout with --layout"
+                f"({'; '.join(errors[:2])}): state its length with --input-length, or its layout with --layout"
             )
         found, answer = next(iter(answers.items()))
         return found, answer

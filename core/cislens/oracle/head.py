@@ -52,9 +52,7 @@ class Head:
         if self.scale not in SCALES:
             raise OracleError(f"the scale of head {self.name!r} must be one of {SCALES}, got {self.scale!r}")
         if self.outputs and len(self.outputs) != self.width:
-            raise OracleError(
-                f"head {self.name!r} has {self.width} outputs, got {len(self.outputs)} names for them"
-            )
+            raise OracleError(f"head {self.name!r} has {self.width} outputs, got {len(self.outputs)} names for them")
 
     @property
     def width(self) -> int:

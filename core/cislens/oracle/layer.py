@@ -106,7 +106,8 @@ def _filled(layer: Layer, done: Mapping[str, Layer]) -> Layer:
     step = steps.pop()
     start = min(field[2] for field in fields)  # type: ignore[type-var]
     end = max(field[2] + field[0] for field in fields)  # type: ignore[operator]
-    assert step is not None and start is not None
+    assert step is not None
+    assert start is not None
     reach = (layer.kernel - 1) * layer.dilation * step
     return replace(
         layer,

@@ -139,4 +139,3 @@ def short_names(names: tuple[str, ...]) -> tuple[str, ...]:
         if all(len(name) > len(shared) for name in cleaned):
             cleaned = tuple(name.removeprefix(shared) for name in cleaned)
     return cleaned
-

@@ -1,0 +1,119 @@
+"""`cislens inspect`: what a model is, and what can be asked of it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cislens.cli.console import rich_console, say, say_json
+from cislens.cli.model_options import ModelOptions, with_model_options
+
+if TYPE_CHECKING:
+    from cislens.oracle import Oracle
+
+FREE_LENGTH_PROBE = 1000  # bp, for models of any length
+
+
+@with_model_options
+def inspect(
+    model: Annotated[str, typer.Argument(help="A file, file.py:factory, file.py:function or module:function.")],
+    opened: ModelOptions,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON for a script.")] = False,
+) -> None:
+    """Show a model's heads, layers, receptive fields and capabilities, and which explainers fit it."""
+    facts = describe(opened.open(model))
+    if json:
+        say_json(facts)
+    else:
+        _print(facts, model)
+
+
+def describe(oracle: Oracle) -> dict[str, Any]:
+    """Return what `cislens inspect` shows, as JSON values."""
+    from cislens.oracle import HOOKS
+    from cislens.oracle.scale import looks_like, probe
+    from cislens.plugins import registry
+    from cislens.target import choices
+
+    answers = probe(oracle, oracle.length or FREE_LENGTH_PROBE)
+    heads = [{**asdict(head), "looks_like": looks_like(answers[head.name])} for head in oracle.heads]
+    able = oracle.capabilities
+    explainers = {name: sorted(kind.needs - able) for name, kind in registry().explainers.items()}
+    return {
+        "name": oracle.name,
+        "kind": type(oracle).__name__,
+        "fingerprint": oracle.fingerprint,
+        "length": oracle.length,
+        "device": oracle.device,
+        "heads": heads,
+        "targets": choices(oracle.heads),
+        "layers": [asdict(layer) for layer in oracle.layers()] if "layers" in able else [],
+        "capabilities": {name: None if name in able else oracle.why_not(name) for name in HOOKS},
+        "explainers": explainers,
+    }
+
+
+def _print(facts: dict[str, Any], model: str) -> None:
+    length = f"{facts['length']} bp" if facts["length"] else "any length"
+    say(f"{facts['name']}  ({facts['kind']}, input {length}, on {facts['device']}, {facts['fingerprint'][:12]})")
+    console = rich_console()
+    console.print(_heads(facts["heads"]))
+    if facts["layers"]:
+        console.print(_layers(facts["layers"]))
+    able = [name for name, reason in facts["capabilities"].items() if reason is None]
+    say(f"can       {', '.join(able)}")
+    for name, reason in facts["capabilities"].items():
+        if reason is not None:
+            say(f"cannot    {name}: {reason}")
+    fitting = [name for name, missing in facts["explainers"].items() if not missing]
+    say(f"explain   {', '.join(fitting) or 'no explainer fits'}")
+    for name, missing in facts["explainers"].items():
+        if missing:
+            say(f"not with  {name}: it needs {', '.join(missing)}")
+    targets = facts["targets"]
+    say(f"targets   {', '.join(targets)}")
+    if fitting:
+        chosen = f" -t {targets[0]}" if len(targets) > 1 or ":" in targets[0] else ""
+        say(f"\nnext      cislens explain {model} SEQUENCES.fa -e {fitting[0]}{chosen} -o report.zarr")
+
+
+def _heads(heads: list[dict[str, Any]]) -> Any:
+    from rich.table import Table
+
+    table = Table(title="Heads", title_justify="left", box=None, pad_edge=False)
+    for column in ("head", "shape", "axes", "outputs", "scale"):
+        table.add_column(column)
+    for head in heads:
+        names = head["outputs"]
+        outputs = ", ".join(names[:6]) + (f", ... ({len(names)})" if len(names) > 6 else "")
+        scale = head["scale"] if head["scale"] != "unknown" else f"not declared; looks like {head['looks_like']}"
+        table.add_row(head["name"], str(tuple(head["shape"])), ", ".join(head["axes"]) or "-", outputs or "-", scale)
+    return table
+
+
+def _layers(layers: list[dict[str, Any]]) -> Any:
+    from rich.table import Table
+
+    table = Table(title="Layers", title_justify="left", box=None, pad_edge=False)
+    for column in ("layer", "kind", "reads", "units", "window", "activation", "sees"):
+        table.add_column(column)
+    for layer in layers:
+        window = "-"
+        if layer["kernel"] > 1 or layer["stride"] > 1:
+            window = str(layer["kernel"])
+            window += f" step {layer['stride']}" if layer["stride"] > 1 else ""
+            window += f" dilated {layer['dilation']}" if layer["dilation"] > 1 else ""
+        field = layer["receptive_field"]
+        sees = "the whole input" if field is None else f"{field} bp every {layer['step']}"
+        table.add_row(
+            layer["name"],
+            layer["kind"],
+            ", ".join(layer["inputs"]) or "-",
+            "-" if layer["units"] is None else str(layer["units"]),
+            window,
+            layer["activation"] or "-",
+            sees,
+        )
+    return table

@@ -1,0 +1,103 @@
+"""A motif: what a binding site looks like, as counts, probabilities, weights or contributions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from cislens.errors import ReportError
+
+Array = npt.NDArray[Any]
+MotifKind = Literal["counts", "probabilities", "weights", "contributions"]
+UNIFORM = (0.25, 0.25, 0.25, 0.25)
+# The IUPAC letter of each set of bases, the bit of a base its place in ACGT.
+IUPAC = "-ACMGRSVTWYHKDBN"
+
+
+@dataclass(frozen=True, eq=False)
+class Motif:
+    """Hold one motif, with what its numbers are.
+
+    Parameters
+    ----------
+    id
+        Joins motifs, instances, matches and exports.
+    matrix
+        (width, 4), bases ACGT.
+    kind
+        "counts"; "probabilities" (PPM, rows sum to 1); "weights" (PWM, log2 of probability over background);
+        "contributions" (CWM, the mean attribution of its instances).
+    background
+        Frequencies of ACGT.
+    name
+        What a reader calls it; the id by default.
+    sites
+        How many instances it was made from, where known.
+    """
+
+    id: str
+    matrix: Array
+    kind: MotifKind = "probabilities"
+    background: tuple[float, float, float, float] = UNIFORM
+    name: str = ""
+    sites: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.matrix.ndim != 2 or self.matrix.shape[1] != 4 or not len(self.matrix):
+            raise ReportError(f"a motif's matrix must have shape (width, 4), got {self.matrix.shape}")
+        if self.kind not in get_args(MotifKind):
+            raise ReportError(f"a motif holds {', '.join(get_args(MotifKind))}, got {self.kind!r}")
+        if self.kind in ("counts", "probabilities") and self.matrix.min() < 0:
+            raise ReportError(f"{self.kind} of motif {self.id!r} must not be negative: say kind='weights'")
+        if self.kind == "probabilities" and not np.allclose(self.matrix.sum(1), 1, atol=1e-3):
+            raise ReportError(f"probabilities of motif {self.id!r} must sum to 1 at each position: say kind='counts'")
+        if not self.name:
+            object.__setattr__(self, "name", self.id)
+
+    def __len__(self) -> int:
+        return len(self.matrix)
+
+    def probabilities(self, pseudocount: float = 0.0) -> Array:
+        """Return the motif as probabilities (width, 4); counts get `pseudocount` spread by the background."""
+        background = np.asarray(self.background)
+        if self.kind == "counts":
+            padded = self.matrix + pseudocount * background
+            return np.asarray(padded / padded.sum(1, keepdims=True))
+        if self.kind == "probabilities":
+            return self.matrix
+        if self.kind == "weights":
+            odds = background * np.exp2(self.matrix)
+            return np.asarray(odds / odds.sum(1, keepdims=True))
+        raise ReportError(f"motif {self.id!r} holds contributions, which are no probabilities: average its instances")
+
+    def information(self) -> Array:
+        """Return the information content of each position in bits, (width,), against the background.
+
+        It is the relative entropy of the position to the background (Schneider et al. 1986,
+        10.1016/0022-2836(86)90165-8), without their small-sample correction.
+        """
+        p = self.probabilities()
+        ratio = np.divide(p, np.asarray(self.background), out=np.ones_like(p, dtype=float), where=p > 0)
+        return np.asarray((p * np.log2(ratio)).sum(1))
+
+    def reverse_complement(self) -> Motif:
+        """Return the motif as it reads on the other strand."""
+        a, c, g, t = self.background
+        return replace(self, matrix=self.matrix[::-1, ::-1], background=(t, g, c, a))
+
+    def trimmed(self, bits: float = 0.2) -> Motif:
+        """Return the motif without flanks of less than `bits` a position; at least its best position is kept."""
+        information = self.information()
+        kept = np.flatnonzero(information >= bits)
+        if not len(kept):
+            kept = np.array([information.argmax()])
+        return replace(self, matrix=self.matrix[kept[0] : kept[-1] + 1])
+
+    def consensus(self, share: float = 0.5) -> str:
+        """Return the motif in IUPAC letters: at each position the bases of at least `share` of the likeliest one."""
+        p = self.probabilities()
+        held = p >= share * p.max(1, keepdims=True)
+        return "".join(IUPAC[int(row @ [1, 2, 4, 8])] for row in held)

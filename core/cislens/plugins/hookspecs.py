@@ -1,0 +1,49 @@
+"""The hooks that a plugin may implement; each returns a list of what it adds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+if TYPE_CHECKING:
+    from cislens.explainer import Explainer
+    from cislens.oracle.adapter import Adapter
+
+hookspec = pluggy.HookspecMarker("cislens")
+hookimpl = pluggy.HookimplMarker("cislens")
+
+
+@hookspec
+def register_explainers() -> list[type[Explainer]]:  # type: ignore[empty-body]
+    """Return explainer classes; their `name` must be new."""
+
+
+@hookspec
+def register_adapters() -> list[Adapter]:  # type: ignore[empty-body]
+    """Return adapters, ready to be asked what they recognise."""
+
+
+@hookspec
+def register_derivations() -> list[Any]:  # type: ignore[empty-body]
+    """Return derivation classes: a frozen dataclass with `name`, `takes`, `gives` and `run(report, context)`."""
+
+
+@hookspec
+def register_metrics() -> list[Any]:  # type: ignore[empty-body]
+    """Return metrics, with `name`, `unit`, `direction`, `needs`, `references` and `measure(...)`."""
+
+
+@hookspec
+def register_exporters() -> list[Any]:  # type: ignore[empty-body]
+    """Return exporters, with `name`, `suffix` and `write(report, path)`."""
+
+
+@hookspec
+def register_importers() -> list[Any]:  # type: ignore[empty-body]
+    """Return importers, with `name`, `suffix` and `read(path)`."""
+
+
+@hookspec
+def register_trainers() -> list[Any]:  # type: ignore[empty-body]
+    """Return trainers, with `name` and `train(data, folder, context)`."""

@@ -1,0 +1,140 @@
+"""Find plugins, load them one by one, and keep the broken ones apart."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from importlib.metadata import EntryPoint, entry_points
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+from cislens.errors import PluginError
+from cislens.plugins import hookspecs
+
+if TYPE_CHECKING:
+    from cislens.explainer import Explainer
+    from cislens.oracle.adapter import Adapter
+
+GROUP = "cislens"
+KINDS = ("explainers", "adapters", "derivations", "metrics", "exporters", "importers", "trainers")
+OWN_DISTRIBUTION = "cislens"
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """A plugin that was found: where it comes from, what it adds, and why it failed if it did."""
+
+    name: str
+    distribution: str
+    version: str
+    adds: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    error: str | None = None
+
+
+class Registry:
+    """Hold what plugins have registered.
+
+    Parameters
+    ----------
+    found
+        Entry points to load. Built-in plugins come first, the others by name, so that of two with one name the
+        same one wins on every machine. A plugin is registered whole or not at all.
+    """
+
+    def __init__(self, found: Iterable[EntryPoint]) -> None:
+        self.plugins: list[Plugin] = []
+        self.entries: dict[str, dict[str, Any]] = {kind: {} for kind in KINDS}
+        self._manager = pluggy.PluginManager(GROUP)
+        self._manager.add_hookspecs(hookspecs)
+        for point in sorted(found, key=lambda p: (_distribution(p)[0] != OWN_DISTRIBUTION, p.name, p.value)):
+            self._load(point)
+
+    def _load(self, point: EntryPoint) -> None:
+        distribution, version = _distribution(point)
+        try:
+            module = point.load()
+            self._manager.register(module, name=f"{distribution}:{point.name}")
+            added = self._gather(module)
+            self._refuse_duplicates(added)
+        except Exception as error:  # a plugin is somebody else's code: whatever it raises is shown, never fatal
+            reason = _reason(error)
+            self.plugins.append(Plugin(point.name, distribution, version, error=reason))
+            return
+        for kind, items in added.items():
+            self.entries[kind].update({item.name: item for item in items})
+        names = {kind: tuple(item.name for item in items) for kind, items in added.items() if items}
+        self.plugins.append(Plugin(point.name, distribution, version, names))
+
+    def _gather(self, module: ModuleType) -> dict[str, list[Any]]:
+        added: dict[str, list[Any]] = {}
+        for kind in KINDS:
+            hook = getattr(self._manager.hook, f"register_{kind}")
+            items = [item for impl in hook.get_hookimpls() if impl.plugin is module for item in impl.function()]
+            for item in items:
+                if not isinstance(getattr(item, "name", None), str):
+                    raise PluginError(f"what register_{kind} returns must have a name, got {item!r}")
+            added[kind] = items
+        return added
+
+    def _refuse_duplicates(self, added: dict[str, list[Any]]) -> None:
+        for kind, items in added.items():
+            names = [item.name for item in items]
+            for name in names:
+                if name in self.entries[kind] or names.count(name) > 1:
+                    holder = self._holder(kind, name)
+                    raise PluginError(f"the name {name!r} is taken among {kind} (by {holder}): choose another")
+
+    def _holder(self, kind: str, name: str) -> str:
+        holders = [p.distribution for p in self.plugins if name in p.adds.get(kind, ())]
+        return holders[0] if holders else "itself"
+
+    @property
+    def broken(self) -> tuple[Plugin, ...]:
+        """The plugins that failed, each with its error."""
+        return tuple(plugin for plugin in self.plugins if plugin.error)
+
+    @property
+    def explainers(self) -> dict[str, type[Explainer]]:
+        """Explainer classes by name."""
+        return dict(sorted(self.entries["explainers"].items()))
+
+    @property
+    def adapters(self) -> dict[str, Adapter]:
+        """Adapters by name."""
+        return dict(self.entries["adapters"])
+
+    def explainer(self, name: str) -> type[Explainer]:
+        """Return an explainer class.
+
+        Raises
+        ------
+        PluginError
+            If none has that name; the sentence lists those there are and the plugins that failed.
+        """
+        if name not in self.explainers:
+            message = f"no explainer is named {name!r}: choose one of {', '.join(self.explainers)}"
+            if self.broken:
+                failed = "; ".join(f"{p.name} of {p.distribution}: {p.error}" for p in self.broken)
+                message += f" (plugins that could not be loaded: {failed})"
+            raise PluginError(message)
+        return self.explainers[name]
+
+
+@functools.cache
+def registry() -> Registry:
+    """Return what the plugins installed here have registered, loaded once a process."""
+    return Registry(entry_points(group=GROUP))
+
+
+def _distribution(point: EntryPoint) -> tuple[str, str]:
+    return (point.dist.name, point.dist.version) if point.dist is not None else ("unknown", "")
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ModuleNotFoundError):
+        return f"it needs {error.name}, which is not installed: pip install {(error.name or '').split('.')[0]}"
+    text = str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
+    return text.strip().partition("\n")[0]
