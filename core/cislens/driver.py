@@ -111,7 +111,7 @@ def explain(
         raise SequenceError(f"{chosen.name} needs at least one sequence, got none: check what was dropped and why")
     elif oracle.length not in (None, sequences.length):
         oracle.predict(sequences.onehot[:1])  # says what fits
-    targeted = _with_components(oracle.select(target if target is not None else []), sequences, seed)
+    targeted = _with_components(oracle.select(target), sequences, seed)
     chosen = _within_budget(chosen, run.budget, sequences.length, len(targeted.targets))
     provenance = Provenance(
         explainer=chosen.name,

@@ -225,7 +225,7 @@ def parse_targets(targets: str | Target | Sequence[str | Target] | None) -> list
     if targets is None:
         return [Target()]
     listed: Sequence[str | Target] = [targets] if isinstance(targets, str | Target) else targets
-    return [Target.parse(t) if isinstance(t, str) else t for t in listed]
+    return [Target.parse(t) if isinstance(t, str) else t for t in listed] or [Target()]
 
 
 def target_settings(target: Target) -> Mapping[str, Any]:

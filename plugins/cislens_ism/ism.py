@@ -66,4 +66,4 @@ def mutants(onehot: Array, sites: Array) -> Array:
     row = np.arange(len(sites))
     changed[row, position] = 0
     changed[row, position, base] = 1
-    return changed
+    return np.asarray(changed)

@@ -265,8 +265,8 @@ class Oracle(ABC):
         return concatenate(answers, self.heads), gradient
 
     @final
-    def select(self, targets: str | Target | Sequence[str | Target]) -> Targeted:
-        """Return the oracle as the scalars that `targets` name: what explainers see."""
+    def select(self, targets: str | Target | Sequence[str | Target] | None = None) -> Targeted:
+        """Return the oracle as the scalars that `targets` name: what explainers see; None needs a single scalar."""
         from cislens.targeted import Targeted
 
         return Targeted.of(self, targets)

@@ -150,26 +150,25 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "cislens"
 
 
-def _remembered(key: str) -> int | None:
+def _known_sizes() -> dict[str, int]:
     try:
         sizes = json.loads((cache_folder() / "batch_sizes.json").read_text())
-        size = sizes.get(key)
-    except (OSError, ValueError, AttributeError):
-        return None  # no memory, or a damaged one: it is measured again
+    except (OSError, ValueError):
+        return {}  # no memory, or a damaged one: sizes are measured again
+    return sizes if isinstance(sizes, dict) else {}
+
+
+def _remembered(key: str) -> int | None:
+    size = _known_sizes().get(key)
     return size if isinstance(size, int) and size > 0 else None
 
 
 def _remember(key: str, size: int) -> None:
     path = cache_folder() / "batch_sizes.json"
+    part = path.with_suffix(f".{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            sizes = json.loads(path.read_text())
-        except (OSError, ValueError):
-            sizes = {}
-        sizes[key] = size
-        part = path.with_suffix(f".{os.getpid()}")
-        part.write_text(json.dumps(sizes, indent=1))
+        part.write_text(json.dumps({**_known_sizes(), key: size}, indent=1))
         part.replace(path)
     except OSError:
         return  # a read-only home costs a measurement a run, nothing else

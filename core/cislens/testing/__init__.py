@@ -1,1 +1,27 @@
-"""Part of cislens."""
+"""What plugin authors run on their own work: contracts, and oracles with known answers.
+
+>>> import numpy as np
+>>> from cislens.testing import OracleContract, bundled_toys
+>>> toy = bundled_toys()[0]
+>>> OracleContract(toy, toy.examples(4, np.random.default_rng(0)).onehot).check()
+"""
+
+from cislens.testing.contract import Check, Contract, ContractViolation
+from cislens.testing.explainer_contract import ExplainerContract
+from cislens.testing.oracle_contract import OracleContract
+from cislens.testing.restricted import Restricted
+from cislens.testing.toys import ConvPoolToy, LinearToy, MotifToy, Toy, bundled_toys
+
+__all__ = [
+    "Check",
+    "Contract",
+    "ContractViolation",
+    "ConvPoolToy",
+    "ExplainerContract",
+    "LinearToy",
+    "MotifToy",
+    "OracleContract",
+    "Restricted",
+    "Toy",
+    "bundled_toys",
+]

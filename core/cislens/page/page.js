@@ -1,0 +1,355 @@
+// Reads the page's data, keeps what is shown, and answers to the reader.
+(() => {
+  const WHOLE = 300, WINDOW = 200, LEAST = 10;
+  const byId = (id) => document.getElementById(id);
+  const data = JSON.parse(byId('data').textContent);
+  const state = { sequence: 0, start: 0, end: data.length, view: 'observed', shared: false, targets: [] };
+  let rows = [], codes = [], frame = 0;
+
+  // ---- the numbers -------------------------------------------------------------------------------------
+  function decode(track, sequence) {
+    const text = track.data[sequence];
+    if (text === null) return null;
+    const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+    const view = new DataView(bytes.buffer), size = data.bits / 8;
+    const values = new Float64Array(bytes.length / size);
+    for (let i = 0; i < values.length; i++) {
+      values[i] = (size === 2 ? view.getInt16(2 * i, true) : view.getInt8(i)) * track.scales[sequence];
+    }
+    return values;
+  }
+
+  function observedOf(track, values) {
+    if (track.channels === 1) return values;
+    return Float64Array.from(codes, (base, i) => {
+      if (base < 0) return 0;
+      const mean = track.centred ? (values[4 * i] + values[4 * i + 1] + values[4 * i + 2] + values[4 * i + 3]) / 4 : 0;
+      return values[4 * i + base] - mean;
+    });
+  }
+
+  function readRows() {
+    codes = Array.from(data.sequences[state.sequence].bases, (base) => Draw.LETTERS.indexOf(base));
+    const labels = new Set(data.tracks.map((track) => track.label));
+    rows = data.tracks.filter((track) => state.targets.includes(track.target)).map((track) => {
+      const read = decode(track, state.sequence);
+      const values = read || new Float64Array(data.length * track.channels);
+      const target = data.targets[track.target];
+      const row = {
+        ...track, values, missing: read === null, observed: observedOf(track, values),
+        title: `${track.label} · ${target}${track.kind === 'mask' ? ' · mask' : ''}`,
+        short: labels.size > 1 ? track.label : target,
+        peak: values.reduce((most, value) => Math.max(most, Math.abs(value)), 0),
+      };
+      return row;
+    });
+  }
+
+  function setScales() {
+    const all = state.view === 'all', shared = {};
+    for (const row of rows) {
+      row.ends = Draw.range(row, all);
+      const key = `${row.kind} ${row.unit}`, known = shared[key] || row.ends;
+      shared[key] = [Math.min(known[0], row.ends[0]), Math.max(known[1], row.ends[1])];
+    }
+    if (state.shared) for (const row of rows) row.ends = shared[`${row.kind} ${row.unit}`];
+  }
+
+  // The window that holds most importance, each track counted in shares of its own largest value.
+  function peakWindow(width) {
+    const importance = new Float64Array(data.length);
+    for (const row of rows) {
+      const peak = row.observed.reduce((most, value) => Math.max(most, Math.abs(value)), 0) || 1;
+      row.observed.forEach((value, i) => { importance[i] += Math.abs(value) / peak; });
+    }
+    let sum = 0, best = -1, start = 0;
+    for (let i = 0; i < data.length; i++) {
+      sum += importance[i] - (i >= width ? importance[i - width] : 0);
+      if (i >= width - 1 && sum > best) [best, start] = [sum, i - width + 1];
+    }
+    return [start, start + width];
+  }
+
+  // ---- drawing -----------------------------------------------------------------------------------------
+  function figure(width) {
+    const { bases, region } = data.sequences[state.sequence];
+    return { width, start: state.start, end: state.end, bases, codes, region, rows, view: state.view, glyphs: data.glyphs };
+  }
+
+  function draw() {
+    frame = 0;
+    const width = Math.max(320, Math.floor(byId('logo').clientWidth));
+    byId('overview').innerHTML = Draw.overview(rows, data.length, width, [state.start, state.end]);
+    byId('logo').innerHTML = Draw.logo(figure(width));
+    byId('window').textContent = `Positions ${Math.floor(state.start)} to ${Math.ceil(state.end)} of ${data.length.toLocaleString('en')} bp.`;
+  }
+
+  const later = () => { if (!frame) frame = requestAnimationFrame(draw); };
+
+  function setWindow(start, end) {
+    const width = Math.min(data.length, Math.max(Math.min(LEAST, data.length), end - start));
+    const middle = (start + end) / 2;
+    state.start = Math.min(Math.max(0, middle - width / 2), data.length - width);
+    state.end = state.start + width;
+    byId('tip').hidden = true;
+    later();
+  }
+
+  function zoom(factor, at = (state.start + state.end) / 2) {
+    const width = Math.min(data.length, Math.max(Math.min(LEAST, data.length), (state.end - state.start) * factor));
+    const share = (at - state.start) / (state.end - state.start);
+    setWindow(at - share * width, at + (1 - share) * width);
+  }
+
+  const move = (share) => { const by = share * (state.end - state.start); setWindow(state.start + by, state.end + by); };
+  const initial = () => (data.length <= WHOLE ? [0, data.length] : peakWindow(WINDOW));
+
+  function refresh(window) {
+    readRows();
+    setScales();
+    setWindow(...(window ? initial() : [state.start, state.end]));
+  }
+
+  function choose(sequence) {
+    state.sequence = Math.min(Math.max(0, sequence), data.sequences.length - 1);
+    markChosen();
+    if (!byId('viewer')) return;
+    const { id, region } = data.sequences[state.sequence];
+    byId('name').textContent = id;
+    const where = region ? ` · ${region[0]}:${region[1].toLocaleString('en')}–${region[2].toLocaleString('en')} (${region[3]})` : '';
+    byId('place').textContent = `${(state.sequence + 1).toLocaleString('en')} of ${data.sequences.length.toLocaleString('en')}${where}`;
+    refresh(true);
+  }
+
+  // ---- list and strips ---------------------------------------------------------------------------------
+  const lines = Array.from(document.querySelectorAll('#list tbody tr'));
+
+  function markChosen() {
+    for (const line of lines) {
+      const chosen = Number(line.dataset.i) === state.sequence;
+      line.classList.toggle('chosen', chosen);
+      line.querySelector('.pick').setAttribute('aria-current', String(chosen));
+      if (chosen) markStrips(line);
+    }
+  }
+
+  function markStrips(line) {
+    document.querySelectorAll('.strip').forEach((strip, column) => {
+      const value = Number.parseFloat(line.cells[column + 1].dataset.sort), { low, high, margin } = strip.dataset;
+      const here = strip.querySelector('.here');
+      const x = Number(margin) + (value - low) / (high - low) * (strip.viewBox.baseVal.width - 2 * margin);
+      here.setAttribute('visibility', Number.isFinite(value) ? 'visible' : 'hidden');
+      if (Number.isFinite(value)) here.setAttribute('transform', `translate(${x} 0)`);
+    });
+  }
+
+  function sortList(button) {
+    const column = Number(button.dataset.column), head = button.closest('th');
+    const down = head.getAttribute('aria-sort') === 'descending' || (column === 0 && head.getAttribute('aria-sort') === 'none');
+    document.querySelectorAll('#list thead th').forEach((other) => other.setAttribute('aria-sort', 'none'));
+    head.setAttribute('aria-sort', down ? 'ascending' : 'descending');
+    const value = (line) => (column ? Number.parseFloat(line.cells[column].dataset.sort) : line.querySelector('.pick').textContent);
+    const compare = (a, b) => {
+      const [p, q] = [value(a), value(b)];
+      if (!column) return p.localeCompare(q, 'en', { numeric: true });
+      return (Number.isNaN(p) ? -Infinity : p) - (Number.isNaN(q) ? -Infinity : q);
+    };
+    const sorted = [...lines].sort((a, b) => (down ? 1 : -1) * compare(a, b));
+    document.querySelector('#list tbody').append(...sorted);
+  }
+
+  function find() {
+    const wanted = byId('find').value.trim().toLowerCase();
+    let count = 0;
+    for (const line of lines) {
+      line.hidden = !line.cells[0].textContent.toLowerCase().includes(wanted);
+      if (!line.hidden) count++;
+    }
+    byId('found').textContent = wanted ? `${count} of ${lines.length}` : '';
+  }
+
+  function step(by) {
+    const shown = Array.from(document.querySelectorAll('#list tbody tr')).filter((line) => !line.hidden);
+    const at = shown.findIndex((line) => Number(line.dataset.i) === state.sequence);
+    const next = shown[Math.min(Math.max(0, at + by), shown.length - 1)];
+    if (!next) return;
+    choose(Number(next.dataset.i));
+    const box = next.closest('.scroll');
+    if (next.offsetTop < box.scrollTop + 30) box.scrollTop = next.offsetTop - 30;
+    else if (next.offsetTop + next.offsetHeight > box.scrollTop + box.clientHeight) box.scrollTop = next.offsetTop + next.offsetHeight - box.clientHeight;
+  }
+
+  // ---- targets -----------------------------------------------------------------------------------------
+  function buildTargets() {
+    const mapped = [...new Set(data.tracks.map((track) => track.target))].sort((a, b) => a - b);
+    state.targets = mapped.slice(0, mapped.length <= 2 ? 2 : 1);
+    if (mapped.length < 2) return;
+    const box = byId('targets');
+    if (mapped.length <= 3) {
+      for (const target of mapped) {
+        const button = document.createElement('button');
+        button.type = 'button';
+        button.textContent = data.targets[target];
+        button.setAttribute('aria-pressed', String(state.targets.includes(target)));
+        button.addEventListener('click', () => {
+          const on = state.targets.includes(target);
+          if (on && state.targets.length === 1) return;
+          state.targets = on ? state.targets.filter((t) => t !== target) : [...state.targets, target];
+          button.setAttribute('aria-pressed', String(!on));
+          refresh(false);
+        });
+        box.append(button);
+      }
+      return;
+    }
+    const selects = ['Target', 'and'].map((word, place) => {
+      const label = document.createElement('label'), select = document.createElement('select');
+      if (place) select.append(new Option('no other', '-1'));
+      for (const target of mapped) select.append(new Option(data.targets[target], String(target)));
+      label.append(`${word} `, select);
+      box.append(label);
+      return select;
+    });
+    for (const select of selects) {
+      select.addEventListener('change', () => {
+        state.targets = selects.map((s) => Number(s.value)).filter((target) => target >= 0);
+        refresh(false);
+      });
+    }
+  }
+
+  // ---- pointer and keys --------------------------------------------------------------------------------
+  function positionAt(event, box, whole) {
+    const area = box.getBoundingClientRect(), room = area.width - Draw.LEFT - Draw.RIGHT;
+    const share = (event.clientX - area.left - Draw.LEFT) / room;
+    return whole ? share * data.length : state.start + share * (state.end - state.start);
+  }
+
+  function dragging(box, begin) {
+    box.addEventListener('pointerdown', (event) => {
+      if (event.button !== 0) return;
+      const follow = begin(event);
+      const stop = () => { box.removeEventListener('pointermove', follow); box.removeEventListener('pointerup', stop); box.removeEventListener('pointercancel', stop); };
+      box.setPointerCapture(event.pointerId);
+      box.addEventListener('pointermove', follow);
+      box.addEventListener('pointerup', stop);
+      box.addEventListener('pointercancel', stop);
+    });
+  }
+
+  function beginOverview(event) {
+    const box = byId('overview'), at = positionAt(event, box, true), near = 7 * data.length / box.clientWidth;
+    const { start, end } = state;
+    if (Math.abs(at - start) < near) return (e) => setWindow(Math.min(Math.max(0, positionAt(e, box, true)), end - LEAST), end);
+    if (Math.abs(at - end) < near) return (e) => setWindow(start, Math.max(Math.min(data.length, positionAt(e, box, true)), start + LEAST));
+    const offset = at < start || at > end ? (end - start) / 2 : at - start;
+    const follow = (e) => { const to = positionAt(e, box, true) - offset; setWindow(to, to + end - start); };
+    follow(event);
+    return follow;
+  }
+
+  function beginLogo(event) {
+    const { start, end } = state, from = event.clientX, room = byId('logo').clientWidth - Draw.LEFT - Draw.RIGHT;
+    return (e) => { const by = (from - e.clientX) / room * (end - start); setWindow(start + by, end + by); };
+  }
+
+  function wheel(box, whole) {
+    box.addEventListener('wheel', (event) => {
+      if (!whole && !(event.ctrlKey || event.metaKey)) return;  // the page must still scroll over the logo
+      event.preventDefault();
+      zoom(Math.exp(Math.max(-60, Math.min(60, event.deltaY)) / 300), positionAt(event, box, whole));
+    }, { passive: false });
+  }
+
+  function cellsOf(row, i) {
+    if (row.missing) return '<td colspan="4">not explained</td>';
+    if (row.channels === 1) return `<td colspan="4">${Draw.number(row.observed[i])}</td>`;
+    return [0, 1, 2, 3].map((b) => `<td class="number${codes[i] === b ? ' own' : ''}">${Draw.number(row.values[4 * i + b])}</td>`).join('');
+  }
+
+  function hover(event) {
+    const box = byId('logo'), tip = byId('tip'), i = Math.floor(positionAt(event, box, false));
+    if (i < Math.max(0, Math.floor(state.start)) || i >= Math.min(data.length, Math.ceil(state.end)) || event.buttons) {
+      leave();
+      return;
+    }
+    const { bases, region } = data.sequences[state.sequence];
+    const genomic = region ? ` · ${Draw.escape(region[0])}:${(region[3] === '-' ? region[2] - 1 - i : region[1] + i).toLocaleString('en')}` : '';
+    const body = rows.map((row) => `<tr><th>${Draw.escape(row.title)}</th>${cellsOf(row, i)}</tr>`).join('');
+    tip.innerHTML = `position <b>${i.toLocaleString('en')}</b> · base <b>${Draw.escape(bases[i])}</b>${genomic}<table><thead><tr><th></th>${Array.from(Draw.LETTERS, (b) => `<th class="number">${b}</th>`).join('')}</tr></thead><tbody>${body}</tbody></table>`;
+    tip.hidden = false;
+    const area = byId('viewer').getBoundingClientRect(), x = event.clientX - area.left;
+    tip.style.left = `${Math.max(0, x + 18 + tip.offsetWidth > area.width ? x - tip.offsetWidth - 18 : x + 18)}px`;
+    tip.style.top = `${event.clientY - area.top + 16}px`;
+    const cross = box.querySelector('.cross'), step = (box.clientWidth - Draw.LEFT - Draw.RIGHT) / (state.end - state.start);
+    const left = Math.max(Draw.LEFT, Draw.LEFT + (i - state.start) * step);
+    if (cross) cross.setAttribute('d', `M${left} 4h${step}V${box.firstChild.viewBox.baseVal.height}h${-step}z`);
+  }
+
+  function leave() {
+    byId('tip').hidden = true;
+    const cross = document.querySelector('#logo .cross');
+    if (cross) cross.setAttribute('d', '');
+  }
+
+  function save() {
+    const { id } = data.sequences[state.sequence];
+    const heading = `${id}, positions ${Math.floor(state.start)} to ${Math.ceil(state.end)}`;
+    const svg = Draw.logo({ ...figure(1200), alone: { heading, safe: byId('safe').checked } });
+    const link = document.createElement('a');
+    link.href = URL.createObjectURL(new Blob([svg], { type: 'image/svg+xml' }));
+    link.download = `${id.replace(/[^\w.-]+/g, '_')}.svg`;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+  }
+
+  const KEYS = {
+    ArrowLeft: () => move(-0.2), ArrowRight: () => move(0.2), '+': () => zoom(0.7), '=': () => zoom(0.7), '-': () => zoom(1 / 0.7),
+    0: () => setWindow(0, data.length), n: () => step(1), p: () => step(-1),
+  };
+
+  const on = (id, kind, action) => byId(id).addEventListener(kind, action);
+
+  function listenToList() {
+    on('find', 'input', find);
+    on('list', 'click', (event) => {
+      const head = event.target.closest('thead button'), line = event.target.closest('tbody tr');
+      if (head) sortList(head);
+      else if (line) choose(Number(line.dataset.i));
+    });
+  }
+
+  function listenToViewer() {
+    on('previous', 'click', () => step(-1));
+    on('next', 'click', () => step(1));
+    on('closer', 'click', () => zoom(0.7));
+    on('wider', 'click', () => zoom(1 / 0.7));
+    on('whole', 'click', () => setWindow(0, data.length));
+    on('peak', 'click', () => setWindow(...peakWindow(Math.min(data.length, data.length <= WHOLE ? 60 : WINDOW))));
+    on('save', 'click', save);
+    on('view', 'change', (event) => { state.view = event.target.value; setScales(); later(); });
+    on('scale', 'change', (event) => { state.shared = event.target.value === 'shared'; setScales(); later(); });
+    on('safe', 'change', (event) => document.body.classList.toggle('safe', event.target.checked));
+    on('logo', 'keydown', (event) => {
+      const action = event.ctrlKey || event.metaKey || event.altKey ? undefined : KEYS[event.key];
+      if (action) { event.preventDefault(); action(); }
+    });
+    on('logo', 'pointermove', hover);
+    on('logo', 'pointerleave', leave);
+    dragging(byId('overview'), beginOverview);
+    dragging(byId('logo'), beginLogo);
+    wheel(byId('overview'), true);
+    wheel(byId('logo'), false);
+    new ResizeObserver(later).observe(byId('logo'));
+  }
+
+  if (!data.sequences.length) return;
+  listenToList();
+  if (byId('viewer')) {
+    byId('viewer').hidden = false;
+    if (!data.tracks.some((track) => track.channels === 4)) byId('view').closest('label').hidden = true;
+    buildTargets();
+    listenToViewer();
+  }
+  choose(0);
+})();

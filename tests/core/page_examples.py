@@ -1,0 +1,149 @@
+"""Reports as explainers would write them, made by hand: planted sites stand out of small noise."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from cislens.motif import Motif
+from cislens.report import Attributions, Cost, Masks, MotifReport, Provenance, Validity
+from cislens.sequences import Dropped, Region, Sequences
+
+SITES = ("TGACTCA", "GATAAG")
+
+
+def planted_sequences(n: int, length: int, rng: np.random.Generator, ids: tuple[str, ...] = ()) -> Sequences:
+    """Return random sequences with one site of each kind, on the genome, every third on the minus strand."""
+    strings = []
+    for _ in range(n):
+        letters = list("".join(rng.choice(list("ACGT"), length)))
+        for k, site in enumerate(SITES):
+            at = int(rng.integers(k * length // 2, (k + 1) * length // 2 - len(site)))
+            letters[at : at + len(site)] = site
+        strings.append("".join(letters))
+    plain = Sequences.from_strings(strings, ids or [f"peak_{i:03d}" for i in range(n)])
+    regions = tuple(
+        Region("chr2L", 7_025_000 + 5_000 * i, 7_025_000 + 5_000 * i + length, "-" if i % 3 == 2 else "+")
+        for i in range(n)
+    )
+    return Sequences(plain.onehot, plain.ids, regions, (), ("3 ambiguous bases were read as N",))
+
+
+def effects(sequences: Sequences, targets: int, rng: np.random.Generator) -> np.ndarray:
+    """Return (t, n, length, 4) with large values at the planted sites; the second target lowers at the first site."""
+    onehot = sequences.onehot.astype(float)
+    values = rng.normal(0, 0.03, (targets, *onehot.shape))
+    for i, text in enumerate(sequences.strings()):
+        for k, site in enumerate(SITES):
+            at = text.find(site)
+            for t in range(targets):
+                sign = -1.0 if (t + k) % 3 == 1 else 1.0
+                size = sign * (1.0 - 0.15 * t) * rng.uniform(0.5, 1.0, (len(site), 1))
+                values[t, i, at : at + len(site)] += size * (onehot[i, at : at + len(site)] - 0.25)
+    return values.astype(np.float32)
+
+
+def provenance(explainer: str, targets: tuple[str, ...], references: tuple[str, ...], cost: Cost) -> Provenance:
+    return Provenance(
+        explainer=explainer,
+        settings={"steps": 50, "correct": True} if explainer != "ism" else {},
+        targets=tuple({"target": name} for name in targets),
+        seed=7,
+        model={
+            "name": "DeepSTARR.model",
+            "kind": "KerasOracle",
+            "fingerprint": "8f14e45fceea167a5a36dedd4bea2543",
+            "length": 249,
+            "heads": [
+                {"name": "Dev", "shape": [1], "axes": ["output"], "outputs": [], "scale": "unknown"},
+                {"name": "Hk", "shape": [1], "axes": ["output"], "outputs": [], "scale": "unknown"},
+            ],
+            "options": {"channels": "last"},
+        },
+        references=references,
+        versions={"python": "3.11.9", "cislens": "0.1.0", "numpy": "2.2.0"},
+        cost=cost,
+    )
+
+
+def example_reports(
+    n: int = 20, length: int = 249, targets: tuple[str, ...] = ("Dev", "Hk"), seed: int = 0, ids: tuple[str, ...] = ()
+) -> dict[str, MotifReport]:
+    """Return reports of mutagenesis (wild-type gauge) and integrated gradients on the same sequences."""
+    rng = np.random.default_rng(seed)
+    sequences = planted_sequences(n, length, rng, ids)
+    predictions = rng.gamma(2.0, 0.8, (len(targets), n)) - 0.5
+    values = effects(sequences, len(targets), rng)
+    at_own = (values * sequences.onehot).sum(-1, keepdims=True)
+    known = sequences.onehot.any(-1, keepdims=True)
+    mutagenesis = MotifReport(
+        sequences,
+        predictions,
+        Attributions((values - at_own) * known, gauge="wild-type", unit="change of the target"),
+        provenance=provenance("ism", targets, ("10.1038/nmeth.3547",), Cost(12.4, 3 * n * length, 0)),
+        dropped=(Dropped("peak_101", "it holds 61 N, more than the 10% that were allowed"),),
+    )
+    gradients = MotifReport(
+        sequences,
+        predictions,
+        Attributions(values + rng.normal(0, 0.02, values.shape).astype(np.float32), gauge="reference", unit="target"),
+        validity=Validity(
+            {"convergence delta": rng.normal(0, 0.02, (len(targets), n))},
+            {},
+            ("12 of 20 predictions of Dev lie within 0.01 of 0 or 1: explain Dev:logit instead",),
+        ),
+        provenance=provenance(
+            "integrated_gradients",
+            targets,
+            ("10.48550/arXiv.1703.01365", "10.1186/s13059-023-02956-3"),
+            Cost(3.1, 51 * n, 50 * n),
+        ),
+    )
+    return {"ism": mutagenesis, "integrated_gradients": gradients}
+
+
+def mask_report(sequences: Sequences, targets: tuple[str, ...], seed: int = 0) -> MotifReport:
+    """Return sufficient masks with a held-out fit, as a mask explainer would give."""
+    rng = np.random.default_rng(seed)
+    values = np.clip(np.abs(effects(sequences, len(targets), rng)).max(-1) * 1.4 - 0.1, 0, 1)
+    return MotifReport(
+        sequences,
+        masks=Masks(values, "sufficient"),
+        validity=Validity({"sufficiency": rng.uniform(0.7, 1.0, values.shape[:2])}, {"held-out R2": 0.871}),
+        provenance=provenance("mem", targets, ("10.1101/2024.01.01.000001",), Cost(101.0, 90_000, 4_000)),
+    )
+
+
+def motif_report(seed: int = 0) -> MotifReport:
+    """Return a report of a model alone: motifs of every kind, with instances and syntax."""
+    rng = np.random.default_rng(seed)
+    site = np.eye(4)[["ACGT".index(b) for b in SITES[0]]]
+    probabilities = 0.85 * site + 0.0375 * 4 * 0.25
+    counts = np.rint(200 * (0.7 * np.eye(4)[["ACGT".index(b) for b in SITES[1]]] + 0.3 * 0.25))
+    contributions = site * 0.8 - (1 - site) * rng.uniform(0.05, 0.3, site.shape)
+    motifs = (
+        Motif("m0", probabilities, name="AP-1"),
+        Motif("m1", counts, "counts", name="GATA", sites=1_204),
+        Motif("m2", contributions, "contributions"),
+    )
+    instances = pd.DataFrame(
+        {
+            "motif": rng.choice(["m0", "m1"], 137),
+            "sequence": [f"peak_{i:03d}" for i in range(137)],
+            "start": rng.integers(0, 200, 137),
+            "end": rng.integers(200, 249, 137),
+            "strand": rng.choice(["+", "-"], 137),
+            "score": rng.normal(8, 2, 137),
+        }
+    )
+    syntax = pd.DataFrame(
+        [["m0", "m1", "before", "same", (8, 12, 13), "and", 41], ["m0", "m0", "any", "opposite", (3, 4), "or", 12]],
+        columns=["motif_1", "motif_2", "order", "orientation", "spacing", "logic", "support"],
+    )
+    return MotifReport(
+        Sequences(np.zeros((0, 0, 4), np.uint8), ()),
+        motifs=motifs,
+        instances=instances,
+        syntax=syntax,
+        provenance=provenance("neuronmotif", (), ("10.1038/s42256-023-00680-1",), Cost(55.0, 10_000, 0)),
+    )
