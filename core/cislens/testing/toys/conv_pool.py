@@ -131,8 +131,9 @@ class ConvPoolToy(Toy):
         before, after = self.forward(x)
 
         def pullback(cotangent: Mapping[str, Array]) -> Array:
-            slope = cotangent.get("expression", np.zeros((len(x), 2)))
-            return self.backward(before, after, "output", np.asarray(slope))
+            slope = np.array(cotangent.get("expression", np.zeros((len(x), 2))))
+            slope[:, list(self.edits.get("output", {}))] = 0
+            return self.backward(before, after, "output", slope)
 
         return {"expression": after["output"]}, pullback
 
