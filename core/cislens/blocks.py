@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from cislens.context import Context
@@ -15,21 +15,27 @@ from cislens.targeted import Targeted
 
 # Makes the context of a block from its sequences and their predictions.
 Contexts = Callable[[Sequences, Array], Context]
+# What explains, each with the targets it explains.
+Appliers = Sequence[tuple[Targeted, Explainer | Fitted]]
 
 
 def run_block(
-    targeted: Targeted, block: Sequences, apply: Explainer | Fitted, explainer: Explainer, contexts: Contexts
+    targeted: Targeted,
+    block: Sequences,
+    apply: Appliers,
+    explainer: Explainer,
+    contexts: Contexts,
+    tolerant: bool,
 ) -> MotifReport:
     """Return the report of a block.
 
     Where the block fails as a whole, each of its sequences is run alone, and those that fail are listed in `dropped`
-    with the reason. If all of several fail, or the only one does, nothing about the sequences is to blame: the error
-    is raised.
+    with the reason. If all fail, a tolerant run gives a report of no sequences; else the error is raised.
     """
     try:
         return _run(targeted, block, apply, explainer, contexts)
     except Exception as error:  # of the model or of a plugin: whatever it is, the other sequences go on
-        if len(block) <= 1:
+        if len(block) <= 1 and not tolerant:
             raise
         first = error
     reports, dropped = [], []
@@ -39,24 +45,21 @@ def run_block(
             reports.append(_run(targeted, one, apply, explainer, contexts))
         except Exception as error:  # listed with its reason
             dropped.append(Dropped(one.ids[0], f"{type(error).__name__}: {error}"))
-    if not reports:
+    if not reports and not tolerant:
         raise first
-    whole = join(reports)
+    whole = join(reports) if reports else MotifReport(block.take(slice(0, 0)))
     return replace(whole, dropped=(*whole.dropped, *dropped))
 
 
 def _run(
-    targeted: Targeted, block: Sequences, apply: Explainer | Fitted, explainer: Explainer, contexts: Contexts
+    targeted: Targeted, block: Sequences, apply: Appliers, explainer: Explainer, contexts: Contexts
 ) -> MotifReport:
     predictions = targeted.predict(block.onehot)
-    if explainer.many_targets or len(targeted.targets) == 1:
-        report = apply.run(targeted, block, contexts(block, predictions))
+    if len(apply) == 1:
+        report = apply[0][1].run(targeted, block, contexts(block, predictions))
     else:
         report = stack(
-            [
-                apply.run(targeted.only(t), block, contexts(block, predictions[:, t : t + 1]))
-                for t in range(len(targeted.targets))
-            ]
+            [one.run(only, block, contexts(block, predictions[:, t : t + 1])) for t, (only, one) in enumerate(apply)]
         )
     _check(report, block, explainer, len(targeted.targets))
     return replace(report, sequences=block, predictions=predictions.T.copy())

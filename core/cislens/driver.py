@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cislens.blocks import run_block
+from cislens.blocks import Appliers, run_block
 from cislens.context import Context, Progress, silent, stream
 from cislens.errors import CapabilityError, CislensError, SequenceError
 from cislens.explainer import Explainer, Fitted, SetExplainer, parse_explainer
@@ -143,16 +143,20 @@ def check_needs(explainer: Explainer | type[Explainer], oracle: Oracle) -> None:
 def _within_budget(explainer: Explainer, budget: int | None, length: int, targets: int) -> Explainer:
     if budget is None:
         return explainer
-    rounds = 1 if explainer.many_targets else targets
-    cost = sum(explainer.cost(1, length, targets if explainer.many_targets else 1)) * rounds
-    if cost <= budget:
-        return explainer
-    smaller = explainer.within(budget // rounds)
-    if smaller is None:
-        raise CislensError(
-            f"{explainer.name} asks {cost} predictions and pullbacks a sequence of {length} bp and cannot do with "
-            f"{budget}: raise the budget or choose another explainer"
-        )
+    rounds, at_once = (1, targets) if explainer.many_targets else (targets, 1)
+    cost = asked = sum(explainer.cost(1, length, at_once)) * rounds
+    smaller, allowed = explainer, budget // rounds
+    while asked > budget:
+        found = smaller.within(allowed)
+        if found is None or allowed < 1:
+            raise CislensError(
+                f"{explainer.name} asks {cost} predictions and pullbacks a sequence of {length} bp and cannot do with "
+                f"{budget}: raise the budget or choose another explainer"
+            )
+        smaller = found
+        asked = sum(smaller.cost(1, length, at_once)) * rounds
+        # `within` does not know of several targets at once, which may ask more than it reckons.
+        allowed = min(allowed * budget // max(asked, 1), allowed - 1)
     return smaller
 
 
@@ -187,6 +191,8 @@ class _Driver:
         self.provenance = provenance
         self.run = run
         self.done = 0
+        self.explained = False  # any sequence at all
+        self.spent_on_fit = Cost()
 
     def report(self) -> MotifReport:
         """Run what is left to do and return the whole."""
@@ -229,19 +235,33 @@ class _Driver:
 
     def _write_blocks(self, writer: ReportWriter) -> None:
         pending = writer.pending
+        self.explained = len(pending) < -(-len(self.sequences) // self.run.block)
         apply = self._fitted(writer.scratch)
         for number in pending:
             rows = writer.rows(number)
             writer.write(number, self._block(self.sequences.take(rows), apply, writer.scratch))
 
-    def _fitted(self, scratch: Path | None) -> Explainer | Fitted:
+    def _fitted(self, scratch: Path | None) -> Appliers:
+        """Return what explains: one for all targets, or one each where the explainer takes them one by one."""
+        rounds = [self.targeted]
+        if not self.explainer.many_targets:
+            rounds = [self.targeted.only(t) for t in range(len(self.targeted.targets))]
         if not isinstance(self.explainer, SetExplainer):
-            return self.explainer
-        folder = scratch / "fitted" if scratch is not None else None
+            return [(targeted, self.explainer) for targeted in rounds]
+        began, before = time.perf_counter(), self.targeted.counts.snapshot()
+        appliers = []
+        for number, targeted in enumerate(rounds):
+            folder = scratch / "fitted" / str(number) if scratch is not None else None
+            appliers.append((targeted, self._fit(self.explainer, targeted, folder, scratch)))
+        spent = self.targeted.counts.since(before)
+        self.spent_on_fit = Cost(time.perf_counter() - began, spent.predictions, spent.pullbacks)
+        return appliers
+
+    def _fit(self, explainer: SetExplainer, targeted: Targeted, folder: Path | None, scratch: Path | None) -> Fitted:
         if folder is not None and (folder / "done").exists():
-            return self.explainer.fitted.load(folder)
+            return explainer.fitted.load(folder)
         training = self.run.training if self.run.training is not None else self.sequences
-        fitted = self.explainer.fit(self.targeted, training, self._context(training, scratch))
+        fitted = explainer.fit(targeted, training, self._context(training, scratch))
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
             fitted.save(folder)
@@ -265,11 +285,17 @@ class _Driver:
             scratch=scratch,
         )
 
-    def _block(self, block: Sequences, apply: Explainer | Fitted, scratch: Path | None) -> MotifReport:
+    def _block(self, block: Sequences, apply: Appliers, scratch: Path | None) -> MotifReport:
         began, before = time.perf_counter(), self.targeted.counts.snapshot()
-        report = run_block(self.targeted, block, apply, self.explainer, lambda part, y: self._context(part, scratch, y))
+        # Where nothing was explained yet and a whole block fails, the model or the explainer is to blame.
+        tolerant = self.explained or len(block) == 1 < len(self.sequences)
+        report = run_block(
+            self.targeted, block, apply, self.explainer, lambda part, y: self._context(part, scratch, y), tolerant
+        )
         spent = self.targeted.counts.since(before)
-        cost = Cost(time.perf_counter() - began, spent.predictions, spent.pullbacks)
+        cost = Cost(time.perf_counter() - began, spent.predictions, spent.pullbacks).plus(self.spent_on_fit)
+        self.spent_on_fit = Cost()  # counted with the first block
+        self.explained = self.explained or len(report.sequences) > 0
         self.done += len(block)
         self.run.progress(self.done, max(len(self.sequences), 1))
         return replace(report, provenance=replace(self.provenance, cost=cost))

@@ -86,7 +86,7 @@ def reduce(target: Target, head: Head, y: Any, functions: Functions = NUMPY) -> 
     """Return the scalar of a resolved target for each row of its head's array: (n,)."""
     z = profile(target, head, y)
     flat = z.reshape(z.shape[0], z.shape[1] * z.shape[2])
-    return _transform(target, _reduced(target, head, z, flat, functions), functions)
+    return _transform(target, head, _reduced(target, head, z, flat, functions), functions)
 
 
 def _reduced(target: Target, head: Head, z: Any, flat: Any, functions: Functions) -> Any:
@@ -114,7 +114,9 @@ def _reduced(target: Target, head: Head, z: Any, flat: Any, functions: Functions
     return flat[:, 0]
 
 
-def _transform(target: Target, value: Any, functions: Functions) -> Any:
+def _transform(target: Target, head: Head, value: Any, functions: Functions) -> Any:
+    if target.transform == "logit" and head.scale == "logit":
+        return value
     if target.transform == "logit":
         if bool((value < 0).any()) or bool((value > 1).any()):
             raise TargetError(
@@ -134,7 +136,7 @@ def pull(target: Target, head: Head, y: Array, cotangent: Array) -> Array:
     z = profile(target, head, y)
     flat = z.reshape(len(z), z.shape[1] * z.shape[2])
     value = _reduced(target, head, z, flat, NUMPY)
-    weight = _weight(target, head, z, flat) * (cotangent * _slope(target, value))[:, None]
+    weight = _weight(target, head, z, flat) * (cotangent * _slope(target, head, value))[:, None]
     back = np.zeros_like(y, dtype=np.result_type(y, np.float32))
     # `profile` cuts and reorders without copying, so writing into its view of `back` places the weights.
     view = profile(target, head, back)
@@ -159,8 +161,8 @@ def _weight(target: Target, head: Head, z: Array, flat: Array) -> Array:
     return np.ones_like(flat)
 
 
-def _slope(target: Target, value: Array) -> Array:
-    if target.transform == "logit":
+def _slope(target: Target, head: Head, value: Array) -> Array:
+    if target.transform == "logit" and head.scale != "logit":
         p = np.clip(value, SATURATION, 1 - SATURATION)
         return np.asarray(np.where(p == value, 1 / (p * (1 - p)), 0))
     if target.transform == "log":

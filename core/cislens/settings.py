@@ -62,6 +62,11 @@ def build(kind: type[Any], given: Mapping[str, Any]) -> Any:
     return kind(**arguments)
 
 
+def text(instance: Any) -> str:
+    """Return the settings of an instance as `parse_settings` reads them."""
+    return ",".join(f"{f.name}={_as_text(getattr(instance, f.name))}" for f in dataclasses.fields(instance))
+
+
 def parse_settings(text: str) -> dict[str, str]:
     """Read "name=value,name=value"."""
     pairs = {}
@@ -94,7 +99,7 @@ def _as_type(value: Any, hint: Any) -> Any:
             raise ValueError
         return by_text[str(value)]
     if get_origin(hint) is tuple:
-        parts = value.split("+") if isinstance(value, str) else list(value)
+        parts = value.split("+") if isinstance(value, str) and value else list(value)
         return tuple(_as_type(part, get_args(hint)[0]) for part in parts)
     if hint is bool:
         text = str(value).lower()
@@ -108,6 +113,10 @@ def _as_type(value: Any, hint: Any) -> Any:
 
 def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
+
+
+def _as_text(value: Any) -> str:
+    return "+".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def _name(kind: type[Any]) -> str:

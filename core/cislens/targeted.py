@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cislens.oracle.base import Array, Oracle
+from cislens.oracle.base import Array, Oracle, Outputs
 from cislens.oracle.counts import Counts
 from cislens.oracle.head import Head
 from cislens.oracle.layer import Layer
@@ -37,8 +37,19 @@ class Targeted:
 
     @classmethod
     def of(cls, oracle: Oracle, targets: str | Target | Sequence[str | Target] | None) -> Targeted:
-        """Resolve targets (texts or `Target`s) against the oracle's heads."""
-        return cls(oracle, [target.resolve(oracle.heads) for target in parse_targets(targets)])
+        """Resolve targets (texts or `Target`s) against the oracle's heads.
+
+        Where only logits are wanted of a probability, and the oracle can leave out the sigmoid, it does: a logit taken
+        of a float32 probability is lost once that saturates.
+        """
+        resolved = [target.resolve(oracle.heads) for target in parse_targets(targets)]
+        # A logit of a mean is no mean of logits, so a reduced profile keeps its sigmoid too.
+        plain = {target.head for target in resolved if target.transform != "logit" or target.reduction is not None}
+        squashed = [head.name for head in oracle.heads if head.scale == "probability" and head.name not in plain]
+        wanted = [name for name in squashed if any(target.head == name for target in resolved)]
+        if wanted and "logits" in oracle.capabilities:
+            oracle = oracle.logits(wanted)
+        return cls(oracle, resolved)
 
     def __repr__(self) -> str:
         return f"Targeted({self.oracle!r}, {', '.join(map(str, self.targets))})"
@@ -64,23 +75,30 @@ class Targeted:
 
         One forward pass, and one backward pass a target; one batch is held at a time.
         """
-        array = np.asarray(getattr(x, "onehot", x))
+        self.oracle.require("linearize")
+        array = self.oracle._checked(x)
         t = len(self.targets)
         gradients = np.empty((t, *array.shape), self.oracle.dtype)
         values = np.empty((len(array), t), self.oracle.dtype)
-        for rows, (value, slopes) in self.oracle.batcher.run(self._gradient_batch, array):
+        # Counted here, not in the batch, which also runs while the fastest batch size is measured.
+        for rows, (outputs, value, slopes) in self.oracle.batcher.run(self._gradient_batch, array):
+            self.oracle._checked_outputs(outputs, rows)
+            self.oracle.counts.predictions += rows.stop - rows.start
+            self.oracle.counts.pullbacks += t * (rows.stop - rows.start)
             values[rows] = value
             gradients[:, rows] = slopes
         return values, gradients
 
-    def _gradient_batch(self, x: Array) -> tuple[Array, Array]:
-        value, pullback = self.linearize(x)
+    def _gradient_batch(self, x: Array) -> tuple[Outputs, Array, Array]:
+        outputs, pullback = self.oracle._linearize_batch(x)
+        value = self._reduced(outputs)
         slopes = []
         for t in range(len(self.targets)):
             cotangent = np.zeros_like(value)
             cotangent[:, t] = 1
-            slopes.append(pullback(cotangent))
-        return value, np.stack(slopes)
+            by_head = self._head_cotangents(outputs, cotangent)
+            slopes.append(pullback({name: np.asarray(part, self.oracle.dtype) for name, part in by_head.items()}))
+        return outputs, value, np.stack(slopes)
 
     def _reduced(self, outputs: Mapping[str, Array]) -> Array:
         columns = [

@@ -36,8 +36,7 @@ def cislens(monkeypatch, capsys):
     def call(*arguments: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["cislens", *arguments])
         with pytest.raises(SystemExit) as ended:
-            run()
-            raise SystemExit(0)
+            sys.exit(run())
         printed = capsys.readouterr()
         return int(ended.value.code or 0), printed.out, printed.err
 

@@ -224,3 +224,36 @@ def test_the_gradient_of_targets_is_one_map_a_target() -> None:
 
 def test_a_targeted_oracle_keeps_the_capabilities() -> None:
     assert Linear().select("f").capabilities == Linear().capabilities
+
+
+class Squashed(Oracle):
+    """A probability whose logit is 40 times a count: float32 loses it, what goes into the sigmoid does not."""
+
+    def __init__(self, scale: str = "probability") -> None:
+        super().__init__("squashed", [Head("p", (), (), scale=scale)], LENGTH)
+        self.squash = scale == "probability"
+
+    def _predict(self, x):
+        z = 40 * (x[:, :, 0].sum(1) - x[:, :, 1].sum(1))
+        return {"p": 1 / (1 + np.exp(-z)) if self.squash else z}
+
+    def _logits(self, heads):
+        return Squashed("logit")
+
+
+def test_a_logit_is_what_goes_into_the_sigmoid_where_the_oracle_offers_it() -> None:
+    x, oracle = sequences(6), Squashed()
+    z = 40 * (x[:, :, 0].sum(1).astype(float) - x[:, :, 1].sum(1))
+    np.testing.assert_allclose(oracle.select("p:logit").predict(x)[:, 0], z)
+    assert oracle.counts.predictions == 6
+
+
+def test_a_logit_beside_its_probability_is_taken_of_the_probability() -> None:
+    values = Squashed().select(["p:logit", "p"]).predict(sequences(6))
+    assert ((values[:, 1] >= 0) & (values[:, 1] <= 1)).all()
+    assert np.abs(values[:, 0]).max() < 17  # the logit of 1 - 1e-7
+
+
+def test_logits_of_what_is_no_probability_are_refused() -> None:
+    with pytest.raises(OracleError, match="is a probability"):
+        Squashed("logit").logits(["p"])

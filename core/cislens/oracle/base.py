@@ -34,6 +34,7 @@ HOOKS = {
     "subnetwork": "_subnetwork",
     "intervene": "_intervene",
     "randomised": "_randomised",
+    "logits": "_logits",
 }
 
 
@@ -117,6 +118,10 @@ class Oracle(ABC):
 
     def _randomised(self, layer: Layer, rng: np.random.Generator) -> Oracle:
         """Return the model with this layer's weights drawn anew."""
+        raise NotImplementedError
+
+    def _logits(self, heads: Sequence[str]) -> Oracle:
+        """Return the model without the final sigmoid of these heads, their scale "logit"."""
         raise NotImplementedError
 
     def _declined(self) -> dict[str, str]:
@@ -350,6 +355,22 @@ class Oracle(ABC):
         """
         self.require("randomised")
         return self._randomised(self.layer(layer), rng)
+
+    @final
+    def logits(self, heads: Sequence[str]) -> Oracle:
+        """Return a new oracle whose named probability heads answer with what goes into their final sigmoid.
+
+        The logit of a float32 probability is lost once the sigmoid saturates, and so is its gradient; what goes in is
+        not. Work that is asked of the new oracle is counted with this one's.
+        """
+        self.require("logits")
+        known = {head.name: head for head in self.heads}
+        for name in heads:
+            if name not in known or known[name].scale != "probability":
+                raise OracleError(f"{name!r} must be a head of {self.name} that is a probability: declare it with --scale")
+        opened = self._logits(heads)
+        opened.counts = self.counts
+        return opened
 
     # ---- checks ------------------------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 // Draws tracks as SVG text. No state: what is drawn depends on the arguments alone.
 const Draw = (() => {
   const LETTERS = 'ACGT';
-  const LEFT = 66, RIGHT = 10, LETTER_WIDTH = 2.6, BASES_WIDTH = 7, SHADES = 10;
+  const LEFT = 92, RIGHT = 10, LETTER_WIDTH = 2.6, BASES_WIDTH = 7, SHADES = 10;
   const LIGHT = `text{font-family:Helvetica,Arial,sans-serif;font-size:11px}.base-A{fill:#128a46}.base-C{fill:#1f5fa8}
 .base-G{fill:#f0a30a}.base-T{fill:#d3222a}.base-N{fill:#8b95a1}.axis text{fill:#444}.axis path{stroke:#888;fill:none}
 .title{font-weight:bold;fill:#111}.note{fill:#666}.mask{fill:#3c4653}.heat-up{fill:#b2182b}.heat-down{fill:#2166ac}.own{fill:#111}`;
@@ -19,12 +19,21 @@ const Draw = (() => {
     return text.replace(/-/g, '−');
   }
 
+  // Where positions lie in the genome, in words; nothing where that is not known.
+  function place(region, first, last) {
+    if (!region) return '';
+    const [chrom, start, end, strand] = region, back = strand === '-';
+    const [from, to] = back ? [end - last, end - first] : [start + first, start + last];
+    const numbers = to - from > 1 ? `${from.toLocaleString('en')}–${to.toLocaleString('en')}` : from.toLocaleString('en');
+    return ` (${chrom}:${numbers}, ${back ? 'minus' : 'plus'} strand)`;
+  }
+
   function ticks(low, high, count) {
     const rough = (high - low) / Math.max(count, 1);
     const power = 10 ** Math.floor(Math.log10(rough));
     const step = [1, 2, 5, 10].map((f) => f * power).find((s) => s >= rough * (1 - 1e-9));
     const found = [];
-    for (let k = Math.ceil(low / step - 1e-9); k <= Math.floor(high / step + 1e-9); k++) found.push(k * step);
+    for (let k = Math.ceil(low / step - 1e-9); k <= Math.floor(high / step + 1e-9); k++) found.push(k * step || 0);  // no minus zero
     return found;
   }
 
@@ -131,14 +140,14 @@ const Draw = (() => {
     }
     const right = figure.width - RIGHT;
     return `<g class="axis">${marks}<path d="M${LEFT} ${top}v${height}"/><path d="M${LEFT} ${fixed(y(0))}H${right}"/>` +
-      `<text transform="translate(11 ${top + height / 2}) rotate(-90)" text-anchor="middle">${escape(shorten(row.unit, height / 5.6))}</text></g>`;
+      `<text transform="translate(${LEFT - 52} ${top + height / 2}) rotate(-90)" text-anchor="middle" style="font-size:10px">${escape(shorten(row.unit, (height + 20) / 5))}</text></g>`;
   }
 
   const shorten = (text, most) => (text.length > most ? `${text.slice(0, Math.max(1, Math.floor(most) - 1))}…` : text);
 
   function track(row, figure, top, height) {
     const all = figure.view === 'all' && row.channels === 4;
-    const title = `<text class="title" x="${LEFT}" y="${top - 6}">${escape(row.title)}<tspan class="note" font-weight="normal" dx="8">${escape(row.note)}</tspan></text>`;
+    const title = `<text class="title" x="${LEFT}" y="${top - 6}">${escape(row.title)}<tspan class="note" font-weight="normal" dx="8">${escape(row.note + (row.centred && figure.view === 'observed' ? `; ${figure.centring}` : ''))}</tspan></text>`;
     if (figure.view === 'heat' && row.channels === 4) {
       const names = [0, 1, 2, 3].map((b) => `<text class="base-${LETTERS[b]}" font-weight="bold" x="${LEFT - 7}" y="${top + (b + 0.5) * height / 4 + 4}" text-anchor="end">${LETTERS[b]}</text>`);
       const key = `<text class="note" x="${figure.width - RIGHT}" y="${top - 6}" text-anchor="end">red raises, blue lowers, full colour at ±${number(row.peak)} ${escape(row.unit)}</text>`;
@@ -192,7 +201,7 @@ const Draw = (() => {
     figure.first = Math.max(0, Math.floor(figure.start));
     figure.last = Math.min(figure.bases.length, Math.ceil(figure.end));
     figure.x = (position) => LEFT + (position - figure.start) * figure.step;
-    figure.clip = 'window';
+    figure.clip = 'plot-area';
     let y = figure.alone ? 24 : 0, body = '';
     const tall = figure.rows.length > 4 ? 84 : figure.rows.length > 2 ? 108 : 150;
     for (const row of figure.rows) {
@@ -206,7 +215,7 @@ const Draw = (() => {
     const alone = figure.alone
       ? `<style>${LIGHT}${figure.alone.safe ? SAFE : ''}</style><rect width="100%" height="100%" fill="#fff"/><text class="title" x="${LEFT}" y="18">${escape(figure.alone.heading)}</text>` : '';
     return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${figure.width} ${bottom}" width="${figure.width}" height="${bottom}" font-size="11" role="img" aria-label="${escape(label)}">` +
-      `${alone}<defs><clipPath id="window"><rect x="${LEFT}" y="0" width="${room}" height="${bottom}"/></clipPath></defs>${body}${axis}<path id="cross" class="cross" d=""/></svg>`;
+      `${alone}<defs><clipPath id="plot-area"><rect x="${LEFT}" y="0" width="${room}" height="${bottom}"/></clipPath></defs>${body}${axis}<path class="cross" fill-opacity="0.08" d=""/></svg>`;
   }
 
   // The whole sequence, one thin strip a track: in each pixel the value of largest size.
@@ -227,7 +236,8 @@ const Draw = (() => {
         if (value) marks[value < 0 ? 1 : 0] += `M${fixed(LEFT + bin * wide)} ${fixed(zero)}v${fixed(-value * scale)}h${fixed(wide)}v${fixed(value * scale)}z`;
       }
       body += `<rect x="${LEFT}" y="${top}" width="${room}" height="${tall}" class="ground"/><path class="up" d="${marks[0]}"/><path class="down" d="${marks[1]}"/>` +
-        `<text class="note" x="${LEFT - 7}" y="${top + tall / 2 + 4}" text-anchor="end"><title>${escape(row.title)}</title>${escape(shorten(row.short, 10))}</text>`;
+        `<g class="small"><title>${escape(row.title)}</title><text x="${LEFT - 7}" y="${top + 11}" text-anchor="end">${escape(shorten(row.label, 14))}</text>` +
+        `<text x="${LEFT - 7}" y="${top + 22}" text-anchor="end">${escape(shorten(row.targetName, 14))}</text></g>`;
     });
     const height = 2 + rows.length * (tall + gap);
     const x = (position) => LEFT + position / length * room;
@@ -238,5 +248,5 @@ const Draw = (() => {
     return `<svg viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" font-size="11" role="img" aria-label="Overview of the whole sequence, the window is positions ${Math.round(window[0])} to ${Math.round(window[1])}">${body}</svg>`;
   }
 
-  return { LEFT, RIGHT, LETTERS, escape, number, range, logo, overview };
+  return { LEFT, RIGHT, LETTERS, escape, number, place, range, logo, overview };
 })();

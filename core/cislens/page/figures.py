@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from html import escape
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cislens.motif import Motif
-from cislens.page.gathering import Gathered
+from cislens.page.gathering import CENTRING, Gathered
 from cislens.page.logo import svg_logo, text_of, ticks
 
 Array = npt.NDArray[Any]
@@ -30,16 +31,11 @@ def motif_logo(motif: Motif) -> tuple[str, str]:
     title = f"logo of motif {motif.name}"
     if motif.kind == "contributions":
         return svg_logo(motif.matrix, width, 120, start=1, unit="contribution", title=title), "mean contribution"
-    pseudocount = 1.0 if motif.kind == "counts" else 0.0
-    probabilities = motif.probabilities(pseudocount)
-    bits = np.maximum(_information(probabilities, np.asarray(motif.background)), 0)
-    logo = svg_logo(probabilities * bits[:, None], width, 120, start=1, unit="bits", title=title)
+    pseudocount = 1.0 if motif.kind == "counts" else 0.0  # a position that nobody counted is no division by zero
+    known = replace(motif, matrix=motif.probabilities(pseudocount), kind="probabilities")
+    bits = np.maximum(known.information(), 0)
+    logo = svg_logo(known.matrix * bits[:, None], width, 120, start=1, unit="bits", title=title)
     return logo, "information content"
-
-
-def _information(probabilities: Array, background: Array) -> Array:
-    ratio = np.divide(probabilities, background, out=np.ones(probabilities.shape), where=probabilities > 0)
-    return np.asarray((probabilities * np.log2(ratio)).sum(1))
 
 
 def static_logos(gathered: Gathered) -> list[tuple[str, str]]:
@@ -56,7 +52,8 @@ def static_logos(gathered: Gathered) -> list[tuple[str, str]]:
     for track, values in drawn:
         letters = np.maximum(onehot, ~onehot.any(1, keepdims=True) * 0.25) if track.kind == "mask" else onehot
         target = gathered.targets[track.target]
-        caption = f"{track.label}, {target}: positions {start} to {end} ({track.note})"
+        note = f"{track.note}; {CENTRING}" if track.centred else track.note
+        caption = f"{track.label}, {target}: positions {start} to {end} ({note})"
         logo = svg_logo((values[:, None] * letters)[start:end], 1280, 150, start=start, unit=track.unit, title=caption)
         found.append((caption, logo))
     return found

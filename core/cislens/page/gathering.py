@@ -17,11 +17,13 @@ Array = npt.NDArray[Any]
 
 GAUGES = {
     "uniform": "the four bases of a position add up to zero",
-    "wild-type": "zero at the observed base; its letter shows how far it stands above the mean of the four",
+    "wild-type": "zero at the observed base",
     "reference": "zero on average over the reference",
     "empirical": "zero on average over the sequences",
     "none": "no gauge fixed",
 }
+# What the letters of a wild-type map show: its own values at the observed bases are all zero.
+CENTRING = "its letter shows how far it stands above the mean of the four"
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,10 +65,10 @@ class Track:
         row = self.rows[sequence]
         if row < 0:
             return None
-        values = np.nan_to_num(np.asarray(self.values[row], float), posinf=0.0, neginf=0.0)
+        values: Array = np.nan_to_num(np.asarray(self.values[row], float), posinf=0.0, neginf=0.0)
         if self.kind == "mask":
             return values[:, None]
-        return values if self.hypothetical else values.sum(-1, keepdims=True)
+        return values if self.hypothetical else np.asarray(values.sum(-1, keepdims=True))
 
     def observed(self, sequence: int, onehot: Array) -> Array | None:
         """Return the height of each letter of the sequence, (length,)."""

@@ -199,7 +199,8 @@ def _axes(frame: Frame, start: int, unit: str) -> Iterator[str]:
         y = frame.y(value)
         yield f'<path d="M{left - 4:.1f} {y:.2f}H{left:.1f}" stroke="#999" fill="none"/>'
         yield f'<text x="{left - 7:.1f}" y="{y + 3.5:.2f}" text-anchor="end">{text_of(value)}</text>'
-    yield f'<path d="M{left:.1f} {frame.top:.1f}V{base:.1f}M{left:.1f} {zero:.2f}H{right:.1f}" stroke="#999" fill="none"/>'
+    lines = f"M{left:.1f} {frame.top:.1f}V{base:.1f}M{left:.1f} {zero:.2f}H{right:.1f}"
+    yield f'<path d="{lines}" stroke="#999" fill="none"/>'
     for position in _position_ticks(frame.positions, start, right - left):
         x = frame.x(position - start + 0.5)
         yield f'<path d="M{x:.2f} {base:.1f}v4" stroke="#999" fill="none"/>'
@@ -215,5 +216,9 @@ def _position_ticks(positions: int, start: int, pixels: float) -> list[int]:
         return []
     if positions < 2:
         return [start]
-    found = ticks(start, start + positions - 1, max(2, min(int(pixels / 60), positions - 1)))
+    found = ticks(
+        start,
+        start + positions - 1,
+        max(2, min(int(pixels / 24) if positions <= 30 else int(pixels / 60), positions - 1)),
+    )
     return sorted({round(value) for value in found if float(value).is_integer()})

@@ -30,18 +30,16 @@
 
   function readRows() {
     codes = Array.from(data.sequences[state.sequence].bases, (base) => Draw.LETTERS.indexOf(base));
-    const labels = new Set(data.tracks.map((track) => track.label));
     rows = data.tracks.filter((track) => state.targets.includes(track.target)).map((track) => {
       const read = decode(track, state.sequence);
       const values = read || new Float64Array(data.length * track.channels);
       const target = data.targets[track.target];
-      const row = {
+      return {
         ...track, values, missing: read === null, observed: observedOf(track, values),
         title: `${track.label} · ${target}${track.kind === 'mask' ? ' · mask' : ''}`,
-        short: labels.size > 1 ? track.label : target,
+        targetName: target,
         peak: values.reduce((most, value) => Math.max(most, Math.abs(value)), 0),
       };
-      return row;
     });
   }
 
@@ -73,7 +71,7 @@
   // ---- drawing -----------------------------------------------------------------------------------------
   function figure(width) {
     const { bases, region } = data.sequences[state.sequence];
-    return { width, start: state.start, end: state.end, bases, codes, region, rows, view: state.view, glyphs: data.glyphs };
+    return { width, start: state.start, end: state.end, bases, codes, region, rows, view: state.view, glyphs: data.glyphs, centring: data.centring };
   }
 
   function draw() {
@@ -81,13 +79,17 @@
     const width = Math.max(320, Math.floor(byId('logo').clientWidth));
     byId('overview').innerHTML = Draw.overview(rows, data.length, width, [state.start, state.end]);
     byId('logo').innerHTML = Draw.logo(figure(width));
-    byId('window').textContent = `Positions ${Math.floor(state.start)} to ${Math.ceil(state.end)} of ${data.length.toLocaleString('en')} bp.`;
+    const { region } = data.sequences[state.sequence];
+    const [first, last] = [Math.floor(state.start), Math.ceil(state.end)];
+    byId('window').textContent = `Positions ${first} to ${last} of ${data.length.toLocaleString('en')} bp${Draw.place(region, first, last)}.`;
   }
 
   const later = () => { if (!frame) frame = requestAnimationFrame(draw); };
 
+  const allowed = (width) => Math.min(data.length, Math.max(LEAST, width));
+
   function setWindow(start, end) {
-    const width = Math.min(data.length, Math.max(Math.min(LEAST, data.length), end - start));
+    const width = allowed(end - start);
     const middle = (start + end) / 2;
     state.start = Math.min(Math.max(0, middle - width / 2), data.length - width);
     state.end = state.start + width;
@@ -96,7 +98,7 @@
   }
 
   function zoom(factor, at = (state.start + state.end) / 2) {
-    const width = Math.min(data.length, Math.max(Math.min(LEAST, data.length), (state.end - state.start) * factor));
+    const width = allowed((state.end - state.start) * factor);
     const share = (at - state.start) / (state.end - state.start);
     setWindow(at - share * width, at + (1 - share) * width);
   }
@@ -114,10 +116,8 @@
     state.sequence = Math.min(Math.max(0, sequence), data.sequences.length - 1);
     markChosen();
     if (!byId('viewer')) return;
-    const { id, region } = data.sequences[state.sequence];
-    byId('name').textContent = id;
-    const where = region ? ` · ${region[0]}:${region[1].toLocaleString('en')}–${region[2].toLocaleString('en')} (${region[3]})` : '';
-    byId('place').textContent = `${(state.sequence + 1).toLocaleString('en')} of ${data.sequences.length.toLocaleString('en')}${where}`;
+    byId('name').textContent = data.sequences[state.sequence].id;
+    byId('place').textContent = `${(state.sequence + 1).toLocaleString('en')} of ${data.sequences.length.toLocaleString('en')}`;
     refresh(true);
   }
 
@@ -169,14 +169,13 @@
   }
 
   function step(by) {
-    const shown = Array.from(document.querySelectorAll('#list tbody tr')).filter((line) => !line.hidden);
+    const shown = Array.from(document.querySelectorAll('#list tbody tr:not([hidden])'));
     const at = shown.findIndex((line) => Number(line.dataset.i) === state.sequence);
     const next = shown[Math.min(Math.max(0, at + by), shown.length - 1)];
     if (!next) return;
     choose(Number(next.dataset.i));
     const box = next.closest('.scroll');
-    if (next.offsetTop < box.scrollTop + 30) box.scrollTop = next.offsetTop - 30;
-    else if (next.offsetTop + next.offsetHeight > box.scrollTop + box.clientHeight) box.scrollTop = next.offsetTop + next.offsetHeight - box.clientHeight;
+    box.scrollTop = next.offsetTop - box.clientHeight / 2;
   }
 
   // ---- targets -----------------------------------------------------------------------------------------
@@ -226,15 +225,14 @@
   }
 
   function dragging(box, begin) {
+    let follow = null;
     box.addEventListener('pointerdown', (event) => {
       if (event.button !== 0) return;
-      const follow = begin(event);
-      const stop = () => { box.removeEventListener('pointermove', follow); box.removeEventListener('pointerup', stop); box.removeEventListener('pointercancel', stop); };
+      follow = begin(event);
       box.setPointerCapture(event.pointerId);
-      box.addEventListener('pointermove', follow);
-      box.addEventListener('pointerup', stop);
-      box.addEventListener('pointercancel', stop);
     });
+    box.addEventListener('pointermove', (event) => { if (follow) follow(event); });
+    for (const kind of ['pointerup', 'pointercancel']) box.addEventListener(kind, () => { follow = null; });
   }
 
   function beginOverview(event) {
@@ -274,9 +272,8 @@
       return;
     }
     const { bases, region } = data.sequences[state.sequence];
-    const genomic = region ? ` · ${Draw.escape(region[0])}:${(region[3] === '-' ? region[2] - 1 - i : region[1] + i).toLocaleString('en')}` : '';
     const body = rows.map((row) => `<tr><th>${Draw.escape(row.title)}</th>${cellsOf(row, i)}</tr>`).join('');
-    tip.innerHTML = `position <b>${i.toLocaleString('en')}</b> · base <b>${Draw.escape(bases[i])}</b>${genomic}<table><thead><tr><th></th>${Array.from(Draw.LETTERS, (b) => `<th class="number">${b}</th>`).join('')}</tr></thead><tbody>${body}</tbody></table>`;
+    tip.innerHTML = `position <b>${i.toLocaleString('en')}</b> · base <b>${Draw.escape(bases[i])}</b>${Draw.escape(Draw.place(region, i, i + 1))}<table><thead><tr><th></th>${Array.from(Draw.LETTERS, (b) => `<th class="number">${b}</th>`).join('')}</tr></thead><tbody>${body}</tbody></table>`;
     tip.hidden = false;
     const area = byId('viewer').getBoundingClientRect(), x = event.clientX - area.left;
     tip.style.left = `${Math.max(0, x + 18 + tip.offsetWidth > area.width ? x - tip.offsetWidth - 18 : x + 18)}px`;

@@ -88,7 +88,7 @@ def _context(gathered: Gathered, held: Plan) -> dict[str, Any]:
         "models": sections.models(gathered),
         "explainers": sections.explainers(gathered),
         "warnings": sections.warnings(gathered),
-        "limits": sections.limits(gathered, held) if gathered.tracks else [],
+        "limits": sections.limits(gathered, held),
         "rows": sections.prediction_rows(gathered, held),
         "strips": [pair for pair in strips if pair[1]],
         "has_maps": bool(gathered.tracks),

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cislens.page.gathering import Gathered, Track
+from cislens.page.gathering import CENTRING, Gathered, Track
 from cislens.page.logo import GLYPHS
+from cislens.sequences import Region
 
 Array = npt.NDArray[Any]
 
@@ -69,19 +70,21 @@ def build_payload(gathered: Gathered, held: Plan) -> dict[str, Any]:
     sequences = gathered.sequences.take(slice(0, held.sequences))
     return {
         "glyphs": GLYPHS,
+        "centring": CENTRING,
         "bits": held.bits,
         "length": sequences.length,
         "targets": list(gathered.targets[: held.targets]),
         "sequences": [
-            {"id": name, "bases": bases, "region": list(region) if _spans(region, sequences.length) else None}
+            {"id": name, "bases": bases, "region": _place(region, sequences.length)}
             for name, bases, region in zip(sequences.ids, sequences.strings(), sequences.regions, strict=True)
         ],
         "tracks": [_track(gathered, track, held) for track in gathered.tracks if track.target < held.targets],
     }
 
 
-def _spans(region: Any, length: int) -> bool:
-    return region is not None and region.end - region.start == length
+def _place(region: Region | None, length: int) -> list[Any] | None:
+    # A padded or cropped sequence does not lie base by base on its region, so no coordinates are drawn for it.
+    return list(region) if region is not None and region.end - region.start == length else None
 
 
 def _track(gathered: Gathered, track: Track, held: Plan) -> dict[str, Any]:

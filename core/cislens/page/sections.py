@@ -61,9 +61,11 @@ def warnings(gathered: Gathered) -> list[tuple[str, str]]:
 def limits(gathered: Gathered, held: Plan) -> list[str]:
     """Return sentences on what the page leaves out of the store."""
     step = "1/32,767" if held.bits == 16 else "1/127"
-    found = [
-        f"Drawing is rounded to {step} of each map's largest absolute value; the store holds the exact values."
-    ]
+    found = []
+    if gathered.tracks:
+        found.append(
+            f"Drawing is rounded to {step} of each map's largest absolute value; the store holds exact values."
+        )
     n, t = len(gathered.sequences), len(gathered.targets)
     if held.observed:
         found.append("To stay small, this page holds the values of the observed bases only; the store holds all four.")
@@ -143,7 +145,9 @@ def prediction_rows(gathered: Gathered, held: Plan) -> list[dict[str, Any]]:
         rows.append(
             {
                 "id": gathered.sequences.ids[i],
-                "region": "" if region is None else f"{region.chrom}:{region.start:,}–{region.end:,} ({region.strand})",
+                "region": ""
+                if region is None
+                else f"{region.chrom}:{region.start:,}–{region.end:,} ({region.strand})".replace("(-)", "(−)"),
                 "values": [
                     {"text": text_of(value), "sort": repr(float(value)) if np.isfinite(value) else ""}
                     for value in values
@@ -181,9 +185,7 @@ def summaries(gathered: Gathered) -> list[dict[str, str]]:
 def meanings(gathered: Gathered) -> list[tuple[str, str]]:
     """Return (measure, sentence) for the measures of these reports that have a known meaning."""
     named = dict.fromkeys(
-        name
-        for report in gathered.reports.values()
-        for name in (*report.validity.measures, *report.validity.summary)
+        name for report in gathered.reports.values() for name in (*report.validity.measures, *report.validity.summary)
     )
     plain = {name: name.lower().replace("_", " ").replace("²", "2") for name in named}
     return [(name, text) for name in named for part, text in MEANINGS.items() if part in plain[name]]

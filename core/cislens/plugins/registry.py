@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, is_dataclass
 from importlib.metadata import EntryPoint, entry_points
+from inspect import isabstract
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -57,9 +58,10 @@ class Registry:
         try:
             module = point.load()
             self._manager.register(module, name=f"{distribution}:{point.name}")
+            self._refuse_unknown_hooks(module)
             added = self._gather(module)
             self._refuse_duplicates(added)
-        except Exception as error:  # a plugin is somebody else's code: whatever it raises is shown, never fatal
+        except (Exception, SystemExit) as error:  # somebody else's code: whatever it raises is shown, never fatal
             reason = _reason(error)
             self.plugins.append(Plugin(point.name, distribution, version, error=reason))
             return
@@ -68,15 +70,19 @@ class Registry:
         names = {kind: tuple(item.name for item in items) for kind, items in added.items() if items}
         self.plugins.append(Plugin(point.name, distribution, version, names))
 
+    def _refuse_unknown_hooks(self, module: ModuleType) -> None:
+        hooks = [f"register_{kind}" for kind in KINDS]
+        for name in dir(module):
+            if name not in hooks and self._manager.parse_hookimpl_opts(module, name) is not None:
+                raise PluginError(f"a hook must be one of {', '.join(hooks)}, got {name}")
+
     def _gather(self, module: ModuleType) -> dict[str, list[Any]]:
-        added: dict[str, list[Any]] = {}
+        added: dict[str, list[Any]] = {kind: [] for kind in KINDS}
         for kind in KINDS:
             hook = getattr(self._manager.hook, f"register_{kind}")
-            items = [item for impl in hook.get_hookimpls() if impl.plugin is module for item in impl.function()]
-            for item in items:
-                if not isinstance(getattr(item, "name", None), str):
-                    raise PluginError(f"what register_{kind} returns must have a name, got {item!r}")
-            added[kind] = items
+            for implementation in hook.get_hookimpls():
+                if implementation.plugin is module:
+                    added[kind] += _checked(kind, implementation.function())
         return added
 
     def _refuse_duplicates(self, added: dict[str, list[Any]]) -> None:
@@ -133,8 +139,30 @@ def _distribution(point: EntryPoint) -> tuple[str, str]:
     return (point.dist.name, point.dist.version) if point.dist is not None else ("unknown", "")
 
 
-def _reason(error: Exception) -> str:
-    if isinstance(error, ModuleNotFoundError):
-        return f"it needs {error.name}, which is not installed: pip install {(error.name or '').split('.')[0]}"
+def _checked(kind: str, returned: Any) -> list[Any]:
+    """Return what a hook gave as a list, if it is one of what the hook asks for."""
+    from cislens.explainer import Explainer
+    from cislens.oracle.adapter import Adapter
+
+    if not isinstance(returned, list | tuple):
+        raise PluginError(f"register_{kind} must return a list, got {returned!r}")
+    for item in returned:
+        if kind == "explainers" and not (
+            isinstance(item, type) and issubclass(item, Explainer) and is_dataclass(item) and not isabstract(item)
+        ):
+            raise PluginError(
+                f"register_explainers must return dataclasses that inherit from cislens.Explainer and define run and "
+                f"cost, got {item!r}"
+            )
+        if kind == "adapters" and not isinstance(item, Adapter):
+            raise PluginError(f"register_adapters must return instances of cislens's Adapter, got {item!r}")
+        if not isinstance(getattr(item, "name", None), str):
+            raise PluginError(f"what register_{kind} returns must have a name, got {item!r}")
+    return list(returned)
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        return f"it needs {error.name}, which is not installed: pip install {error.name.split('.')[0]}"
     text = str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
     return text.strip().partition("\n")[0]

@@ -128,16 +128,19 @@ def join(reports: Sequence[MotifReport]) -> MotifReport:
     """Return one report of consecutive blocks of sequences.
 
     Maps, predictions and measures are joined along the sequences, tables row by row, motifs, warnings and drops in
-    order; costs are added. Summaries, which speak of a whole, are kept only where all blocks agree.
+    order; costs are added. Summaries, which speak of a whole, are kept only where all blocks agree. A block of which
+    no sequence could be explained adds its drops and cost.
     """
     if not reports:
         raise ReportError("there must be at least one block to join, got none")
-    first = reports[0]
     if len(reports) == 1:
-        return first
-    cost = first.provenance.cost
+        return reports[0]
+    cost = reports[0].provenance.cost
     for report in reports[1:]:
         cost = cost.plus(report.provenance.cost)
+    dropped = tuple(drop for r in reports for drop in r.dropped)
+    reports = [r for r in reports if len(r.sequences)] or reports[:1]
+    first = reports[0]
     return MotifReport(
         sequences=join_sequences([r.sequences for r in reports]),
         predictions=_joined([r.predictions for r in reports]),
@@ -146,7 +149,7 @@ def join(reports: Sequence[MotifReport]) -> MotifReport:
         motifs=tuple(motif for r in reports for motif in r.motifs),
         validity=_joined_validity([r.validity for r in reports]),
         provenance=replace(first.provenance, cost=cost),
-        dropped=tuple(drop for r in reports for drop in r.dropped),
+        dropped=dropped,
         **{name: _joined_table([getattr(r, name) for r in reports]) for name in TABLES},
     )
 
@@ -193,7 +196,9 @@ def _joined_validity(parts: Sequence[Validity], axis: int = 1) -> Validity:
     summary = {k: v for k, v in parts[0].summary.items() if all(p.summary.get(k) == v for p in parts)}
     warnings = tuple(dict.fromkeys(sentence for p in parts for sentence in p.warnings))
     names = [name for name in parts[0].measures if name in shared]
-    return Validity({name: np.concatenate([p.measures[name] for p in parts], axis) for name in names}, summary, warnings)
+    return Validity(
+        {name: np.concatenate([p.measures[name] for p in parts], axis) for name in names}, summary, warnings
+    )
 
 
 def _joined_table(tables: Sequence[Any]) -> Any:

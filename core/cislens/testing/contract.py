@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 Array = npt.NDArray[Any]
 
+TINY = float(np.finfo(np.float32).tiny)
 INVARIANCE = 1e-5  # of the largest value: what summing in another order may change in float32
 
 
@@ -116,7 +117,7 @@ def require_close(came: Array, expected: Array, what: str, tolerance: float = IN
     require(came.shape == expected.shape, f"{what}: expected shape {expected.shape}, got {came.shape}")
     if not expected.size:
         return
-    largest = max(float(np.abs(expected).max()), np.finfo(np.float32).tiny)
+    largest = max(float(np.abs(expected).max()), TINY)
     difference = np.abs(np.asarray(came, np.float64) - np.asarray(expected, np.float64))
     worst = float(difference.max())
     if not worst <= tolerance * largest:  # a NaN is a violation, too

@@ -89,9 +89,9 @@ class ConvPoolToy(Toy):
 
     def _layer_value(self, name: str, value: Array) -> Array:
         if name.startswith("conv"):
-            return convolve(value, self.arrays[name]["kernel"]) + self.arrays[name]["bias"]
+            return np.asarray(convolve(value, self.arrays[name]["kernel"]) + self.arrays[name]["bias"])
         if name == "pool1":
-            return pool_windows(value).max(2)
+            return np.asarray(pool_windows(value).max(2))
         if name == "top":
             return np.asarray(value.max(1))
         if name == "output":

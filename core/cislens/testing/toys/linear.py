@@ -12,7 +12,7 @@ from cislens.oracle.head import Head
 from cislens.sequences import Sequences
 from cislens.testing.toys.toy import Toy
 
-PREFERRED = 0.9  # share of positions at which examples hold the best or the worst base
+PREFERRED = 0.95  # share of positions at which examples hold the best or the worst base
 
 
 class LinearToy(Toy):
@@ -29,9 +29,7 @@ class LinearToy(Toy):
 
     def __init__(self, weights: Array, *, batch_size: BatchSize = "auto") -> None:
         self.matrix = np.asarray(weights, np.float64)
-        super().__init__(
-            "linear toy", [Head("value", (), (), scale="linear")], len(self.matrix), batch_size=batch_size
-        )
+        super().__init__("linear toy", [Head("value", (), (), scale="linear")], len(self.matrix), batch_size=batch_size)
 
     def _arrays(self) -> Iterable[Array]:
         return [self.matrix]

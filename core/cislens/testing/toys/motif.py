@@ -64,7 +64,7 @@ class MotifToy(Toy):
     def pooled(self, scores: Array) -> Array:
         """Return the one score of windows along the last axis."""
         top = scores.max(-1)
-        return top if self.pool == "max" else top + np.log(np.exp(scores - top[..., None]).sum(-1))
+        return np.asarray(top if self.pool == "max" else top + np.log(np.exp(scores - top[..., None]).sum(-1)))
 
     def respond(self, score: Array) -> Array:
         """Return the value at a pooled score."""

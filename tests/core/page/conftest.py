@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
+import pytest
 
 from cislens.motif import Motif
 from cislens.report import Attributions, Cost, Masks, MotifReport, Provenance, Validity
@@ -14,19 +17,18 @@ SITES = ("TGACTCA", "GATAAG")
 
 def planted_sequences(n: int, length: int, rng: np.random.Generator, ids: tuple[str, ...] = ()) -> Sequences:
     """Return random sequences with one site of each kind, on the genome, every third on the minus strand."""
-    strings = []
-    for _ in range(n):
-        letters = list("".join(rng.choice(list("ACGT"), length)))
+    codes = rng.integers(0, 4, (n, length))
+    for row in codes:
         for k, site in enumerate(SITES):
             at = int(rng.integers(k * length // 2, (k + 1) * length // 2 - len(site)))
-            letters[at : at + len(site)] = site
-        strings.append("".join(letters))
-    plain = Sequences.from_strings(strings, ids or [f"peak_{i:03d}" for i in range(n)])
+            row[at : at + len(site)] = ["ACGT".index(base) for base in site]
+    onehot = np.eye(4, dtype=np.uint8)[codes]
     regions = tuple(
         Region("chr2L", 7_025_000 + 5_000 * i, 7_025_000 + 5_000 * i + length, "-" if i % 3 == 2 else "+")
         for i in range(n)
     )
-    return Sequences(plain.onehot, plain.ids, regions, (), ("3 ambiguous bases were read as N",))
+    names = ids or tuple(f"peak_{i:03d}" for i in range(n))
+    return Sequences(onehot, names, regions, (), ("3 ambiguous bases were read as N",))
 
 
 def effects(sequences: Sequences, targets: int, rng: np.random.Generator) -> np.ndarray:
@@ -147,3 +149,21 @@ def motif_report(seed: int = 0) -> MotifReport:
         syntax=syntax,
         provenance=provenance("neuronmotif", (), ("10.1038/s42256-023-00680-1",), Cost(55.0, 10_000, 0)),
     )
+
+
+@pytest.fixture(name="example_reports")
+def example_reports_fixture() -> Callable[..., dict[str, MotifReport]]:
+    """Return the function that makes the two reports."""
+    return example_reports
+
+
+@pytest.fixture(name="mask_report")
+def mask_report_fixture() -> Callable[..., MotifReport]:
+    """Return the function that makes a report of masks."""
+    return mask_report
+
+
+@pytest.fixture(name="motif_report")
+def motif_report_fixture() -> Callable[..., MotifReport]:
+    """Return the function that makes a report of motifs alone."""
+    return motif_report

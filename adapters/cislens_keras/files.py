@@ -1,0 +1,178 @@
+"""Open Keras models from files of every version of Keras, without compiling and without running what a file brings."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import cislens_keras.own_layers  # noqa: F401  registers what translated models use
+from cislens.errors import OracleError
+from cislens.oracle.adapter import ModelSource
+from cislens_keras.legacy import is_legacy, translated
+from cislens_keras.runtime import keras
+from cislens_keras.safety import refuse_code
+from cislens_keras.weights import check_archive, check_hdf5, load_weights, weights_file
+
+WEIGHTS_BESIDE = (".h5", ".hdf5", ".weights.h5", "_weights.h5", ".weights.hdf5", ".keras")
+FACTORY = "open the model as file.py:factory with --weights"
+
+
+def open_model(source: ModelSource, trust: bool = False) -> Any:
+    """Return the Keras model that a source names, with its weights.
+
+    Parameters
+    ----------
+    source
+        A model in hand or a file: .keras; .h5 or .hdf5 with a whole model; a .json architecture, whose weights are
+        found beside it unless they are named.
+    trust
+        Let Lambda layers and custom objects of the file run.
+
+    Raises
+    ------
+    OracleError
+        If the file is not what it says, or weights and architecture do not fit.
+    UntrustedError
+        If the file would run code of its own and is not trusted.
+    """
+    if source.model is not None:
+        _check_built(source.model, source.name)
+        if source.weights is not None:
+            load_weights(source.model, source.weights, source.name)
+        return source.model
+    assert source.path is not None
+    suffix = source.path.suffix.lower()
+    if source.path.is_dir() or not source.path.exists():
+        raise OracleError(f"{source.path} must be a file")
+    if suffix == ".keras":
+        return _from_archive(source.path, source.weights, trust)
+    if suffix == ".json":
+        return _from_json(source.path, source.weights or _weights_beside(source.path), trust)
+    return _from_hdf5(source.path, source.weights, trust)
+
+
+def _check_built(model: Any, name: str) -> None:
+    if not model.built:
+        raise OracleError(
+            f"{name} must know the shape of its input before it has weights: start it with keras.Input((length, 4)), "
+            "or call it once"
+        )
+
+
+def _from_archive(path: Path, weights: Path | None, trust: bool) -> Any:
+    check_archive(path)
+    with zipfile.ZipFile(path) as archive:
+        config = _decoded(archive.read("config.json"), path)
+    refuse_or_import = _custom_objects(config, path.name, trust)
+    try:
+        with keras.saving.custom_object_scope(refuse_or_import):
+            model = keras.saving.load_model(path, compile=False, safe_mode=not trust)
+    except Exception as error:  # Keras raises whatever its layers raise
+        raise OracleError(f"{path} must be opened by Keras {keras.__version__}, but {_reason(error)}") from error
+    load_weights(model, weights or path, path.name)
+    return model
+
+
+def _from_json(path: Path, weights: Path, trust: bool) -> Any:
+    model = _built(_decoded(path.read_bytes(), path), path, trust)
+    load_weights(model, weights, path.name)
+    return model
+
+
+def _from_hdf5(path: Path, weights: Path | None, trust: bool) -> Any:
+    check_hdf5(path, path)
+    with weights_file(path) as (_, opened):
+        config = opened.attrs.get("model_config")
+    if config is not None:
+        model = _built(_decoded(config, path), path, trust)
+        load_weights(model, weights or path, path.name)
+        return model
+    stem = path.name.removesuffix(path.suffix).removesuffix(".weights").removesuffix("_weights")
+    architecture = path.with_name(f"{stem}.json")
+    if not architecture.exists():
+        raise OracleError(
+            f"{path} must hold a model, but it holds weights alone, and there is no {architecture.name} beside it: "
+            f"{FACTORY} {path.name}"
+        )
+    return _from_json(architecture, weights or path, trust)
+
+
+def _weights_beside(path: Path) -> Path:
+    found = [path.with_name(path.stem + suffix) for suffix in WEIGHTS_BESIDE]
+    existing = [file for file in found if file.exists()]
+    if len(existing) == 1:
+        return existing[0]
+    names = ", ".join(file.name for file in existing or found)
+    said = "there are several" if existing else "there are none"
+    raise OracleError(f"the weights of {path} must lie beside it as one of {names}, but {said}: name them with --weights")
+
+
+def _decoded(text: str | bytes, path: Path) -> Mapping[str, Any]:
+    if not text.strip():
+        raise OracleError(f"{path} must hold the architecture of a Keras model, but it is empty: copy it again")
+    try:
+        config = json.loads(text)
+        if isinstance(config, str):  # saved twice over, as in json.dump(model.to_json(), file)
+            config = json.loads(config)
+    except ValueError as error:
+        raise OracleError(f"{path} must hold the architecture of a Keras model as JSON, but {error}") from error
+    if not isinstance(config, Mapping) or "class_name" not in config:
+        raise OracleError(f"{path} must hold the architecture of a Keras model, but it has no class_name")
+    return config
+
+
+def _built(config: Mapping[str, Any], path: Path, trust: bool) -> Any:
+    """Build a model from its configuration, in the form of any version."""
+    try:
+        current = translated(config) if is_legacy(config) else dict(config)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise OracleError(f"{path} must hold the architecture of a Keras model, but {_reason(error)}") from error
+    custom = _custom_objects(current, path.name, trust)
+    try:
+        model = keras.saving.deserialize_keras_object(
+            json.loads(json.dumps(current)), custom_objects=custom, safe_mode=not trust
+        )
+    except Exception as error:  # Keras raises whatever its layers raise
+        raise OracleError(f"{path} must be opened by Keras {keras.__version__}, but {_reason(error)}") from error
+    _check_built(model, path.name)
+    return model
+
+
+def _reason(error: Exception) -> str:
+    text = str(error).strip().split("\n")[0]
+    return f"{type(error).__name__}: {text[:300]}"
+
+
+def _custom_objects(config: Any, name: str, trust: bool) -> dict[str, Any]:
+    """Refuse a file that brings code, or, where it is trusted, import the classes that it names."""
+    if not trust:
+        refuse_code(config, name)
+        return {}
+    custom: dict[str, Any] = {}
+    for module, kind, registered in _foreign(config):
+        try:
+            found = getattr(importlib.import_module(module), kind)
+        except (ImportError, AttributeError) as error:
+            raise OracleError(
+                f"{name} needs {module}.{kind}, but {error}: run this where it can be imported, or {FACTORY}"
+            ) from error
+        custom |= {kind: found, registered or kind: found}
+    return custom
+
+
+def _foreign(config: Any) -> Iterator[tuple[str, str, str | None]]:
+    if isinstance(config, list):
+        for part in config:
+            yield from _foreign(part)
+    elif isinstance(config, Mapping):
+        module, kind = config.get("module"), config.get("class_name")
+        if isinstance(module, str) and isinstance(kind, str) and module.split(".")[0] not in ("keras", "builtins"):
+            name = config["config"] if kind == "function" else kind
+            yield module, str(name), config.get("registered_name")
+        for key, part in config.items():
+            if key not in ("compile_config", "build_config"):
+                yield from _foreign(part)
