@@ -12,11 +12,8 @@
     if (text === null) return null;
     const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
     const view = new DataView(bytes.buffer), size = data.bits / 8;
-    const values = new Float64Array(bytes.length / size);
-    for (let i = 0; i < values.length; i++) {
-      values[i] = (size === 2 ? view.getInt16(2 * i, true) : view.getInt8(i)) * track.scales[sequence];
-    }
-    return values;
+    const read = (_, i) => (size === 2 ? view.getInt16(2 * i, true) : view.getInt8(i)) * track.scales[sequence];
+    return Float64Array.from({ length: bytes.length / size }, read);
   }
 
   function observedOf(track, values) {
@@ -163,7 +160,7 @@
     let count = 0;
     for (const line of lines) {
       line.hidden = !line.cells[0].textContent.toLowerCase().includes(wanted);
-      if (!line.hidden) count++;
+      count += line.hidden ? 0 : 1;
     }
     byId('found').textContent = wanted ? `${count} of ${lines.length}` : '';
   }
@@ -174,8 +171,7 @@
     const next = shown[Math.min(Math.max(0, at + by), shown.length - 1)];
     if (!next) return;
     choose(Number(next.dataset.i));
-    const box = next.closest('.scroll');
-    box.scrollTop = next.offsetTop - box.clientHeight / 2;
+    next.closest('.scroll').scrollTop = next.offsetTop - 100;
   }
 
   // ---- targets -----------------------------------------------------------------------------------------

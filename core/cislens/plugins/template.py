@@ -5,9 +5,11 @@ from __future__ import annotations
 import keyword
 import re
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 from string import Template
 
+import cislens
 from cislens.errors import PluginError
 
 # For each file of the package, the template it is made from.
@@ -39,7 +41,7 @@ def write(name: str, folder: str | Path) -> Path:
     Raises
     ------
     PluginError
-        If the name is no snake_case word, belongs to an installed explainer, or the folder exists.
+        If the name is no snake_case word or is taken, or the folder exists.
     """
     from cislens.plugins.registry import registry
 
@@ -48,15 +50,20 @@ def write(name: str, folder: str | Path) -> Path:
     if name in registry().explainers:
         raise PluginError(f"the name {name!r} belongs to an explainer that is installed: choose another")
     distribution = f"cislens-{name.replace('_', '-')}"
-    target = Path(folder) / distribution
-    if target.exists():
-        raise PluginError(f"{target} must not exist yet, but does: choose another name or folder, or remove it")
     words = {
         "name": name,
         "distribution": distribution,
         "module": f"cislens_{name}",
         "class_name": "".join(part.capitalize() for part in name.split("_")),
     }
+    if words["class_name"] in cislens.__all__ or find_spec(words["module"]) is not None:
+        raise PluginError(
+            f"the name {name!r} would hide {words['class_name']} of cislens or the installed module {words['module']}: "
+            "choose another"
+        )
+    target = Path(folder) / distribution
+    if target.exists():
+        raise PluginError(f"{target} must not exist yet, but does: choose another name or folder, or remove it")
     target.mkdir(parents=True)
     for file, source in FILES.items():
         text = (files("cislens.plugins") / "template_files" / source).read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What oracles promise that show their inside: layers, activations, weights, subnetworks, interventions."""
+"""What oracles promise that show their inside: layers, activations, weights, and oracles made from them."""
 
 from __future__ import annotations
 
@@ -38,6 +38,7 @@ class InsideChecks:
             "subnetwork": self.check_subnetwork,
             "intervene": self.check_intervene,
             "randomised": self.check_randomised,
+            "logits": self.check_logits,
         }
         return [check for name, check in by_capability.items() if name in self.oracle.capabilities]
 
@@ -59,7 +60,12 @@ class InsideChecks:
             return self.oracle.subnetwork(layer)
         if capability == "intervene":
             return self.oracle.intervene({layer: {0: 0.0}})
+        if capability == "logits":
+            return self.oracle.logits(self._probabilities())
         return self.oracle.randomised(layer, np.random.default_rng(0))
+
+    def _probabilities(self) -> list[str]:
+        return [head.name for head in self.oracle.heads if head.scale == "probability"]
 
     def _some_layer(self) -> str:
         if "layers" not in self.oracle.capabilities:
@@ -190,6 +196,17 @@ class InsideChecks:
                 f"{self.subject}: expected another kernel of {layer!r} after randomised, got the same one",
             )
         self._require_unchanged(answers, "randomised")
+
+    def check_logits(self) -> None:
+        """Check that the sigmoid of its logits gives the probability back."""
+        names = self._probabilities()
+        answers = self.oracle.predict(self.examples)
+        opened = self.oracle.logits(names)
+        logits = opened.predict(self.examples)
+        for name in names:
+            came = 0.5 * (1 + np.tanh(logits[name].astype(np.float64) / 2))
+            require_close(came, answers[name], f"{self.subject}, sigmoid of the logits of {name!r}")
+        self._require_unchanged(answers, "logits")
 
     def _require_unchanged(self, answers: dict[str, Array], capability: str) -> None:
         after = self.oracle.predict(self.examples)

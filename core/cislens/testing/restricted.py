@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -68,3 +68,6 @@ class Restricted(Oracle):
 
     def _randomised(self, layer: Layer, rng: np.random.Generator) -> Oracle:
         return Restricted(self.oracle._randomised(layer, rng), self.allowed)
+
+    def _logits(self, heads: Sequence[str]) -> Oracle:
+        return Restricted(self.oracle._logits(heads), self.allowed)

@@ -209,7 +209,7 @@ def test_without_javascript_the_first_sequence_is_still_drawn(example_reports: M
 
 
 def test_hostile_text_is_escaped_everywhere(example_reports: MakeReports) -> None:
-    hostile = "</script><script>alert(1)</script><img src=x onerror=alert(1)>\"'&"
+    hostile = "</script ><!--<script></script><script>alert(1)</script><img src=x onerror=alert(1)>\"'&"
     reports = example_reports(2, 60, (f"head{hostile}", "Hk"), ids=(hostile, "plain"))
     report = reports["ism"]
     made = replace(report.provenance, settings={hostile: hostile}, references=(hostile, f"10.1234/{hostile}"))
@@ -221,6 +221,7 @@ def test_hostile_text_is_escaped_everywhere(example_reports: MakeReports) -> Non
     assert not [tag for tag, _ in elements.found if tag == "img"]
     assert not [a for _, a in elements.found if any(name.startswith("on") for name in a)]
     assert payload(page)["sequences"][0]["id"] == hostile
+    assert not set("<>&") & set(page.partition('id="data">')[2].partition("</script>")[0])
     assert f"beware {hostile}" in words(page)
 
 

@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import re
+import select
 import shutil
 import signal
 import struct
@@ -22,6 +23,7 @@ from cislens.report import MotifReport
 
 pytestmark = pytest.mark.browser
 
+PATIENCE = 60.0  # seconds without a word, after which a test fails rather than hangs
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = (
     "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking --disable-sync "
@@ -49,7 +51,7 @@ class Browser:
         self.number, self.rest, self.session = 0, b"", ""
         self.complaints: list[str] = []
         self.requests: list[str] = []
-        page = next(t for t in self.send("Target.getTargets")["targetInfos"] if t["type"] == "page")
+        page = self.send("Target.createTarget", url="about:blank")
         attached = self.send("Target.attachToTarget", targetId=page["targetId"], flatten=True)
         self.session = attached["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
@@ -69,6 +71,7 @@ class Browser:
 
     def read(self) -> dict[str, Any]:
         while b"\0" not in self.rest:
+            assert select.select([self.events], [], [], PATIENCE)[0], "Chromium does not answer"
             part = os.read(self.events, 1 << 16)
             assert part, "Chromium ended"
             self.rest += part

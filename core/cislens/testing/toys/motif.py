@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
 
-from cislens.oracle.base import Array, Outputs, Pullback
-from cislens.oracle.head import Head
+from cislens.oracle.base import Array, Oracle, Outputs, Pullback
+from cislens.oracle.head import Head, Scale
 from cislens.sequences import Sequences
 from cislens.testing.toys.toy import Toy, plant, random_onehot
 
 Pool = Literal["max", "sum"]
-Response = Literal["sigmoid", "tanh"]
+Response = Literal["sigmoid", "tanh", "linear"]
+SCALES: dict[Response, Scale] = {"sigmoid": "probability", "tanh": "linear", "linear": "logit"}
 
 
 class MotifToy(Toy):
@@ -33,7 +34,7 @@ class MotifToy(Toy):
         "max": the score of the best window counts. "sum": the log of the sum of e to the score over all windows, as
         of sites that are bound one at a time.
     response
-        "sigmoid", from 0 to 1, or "tanh", from -1 to 1.
+        "sigmoid", a probability; "tanh", from -1 to 1; or "linear", what goes into either.
     midpoint, slope
         Where and how steeply it responds.
     """
@@ -49,7 +50,7 @@ class MotifToy(Toy):
     ) -> None:
         self.pwm = np.asarray(pwm, np.float64)
         self.pool, self.response, self.midpoint, self.slope = pool, response, midpoint, slope
-        super().__init__(f"motif toy ({pool}, {response})", [Head("value", (), (), scale="linear")], length)
+        super().__init__(f"motif toy ({pool}, {response})", [Head("value", (), (), scale=SCALES[response])], length)
 
     def _arrays(self) -> Iterable[Array]:
         return [self.pwm, np.array([self.midpoint, self.slope])]
@@ -69,6 +70,8 @@ class MotifToy(Toy):
     def respond(self, score: Array) -> Array:
         """Return the value at a pooled score."""
         z = self.slope * (score - self.midpoint)
+        if self.response == "linear":
+            return np.asarray(z)
         return np.asarray(np.tanh(z) if self.response == "tanh" else 0.5 * (1 + np.tanh(z / 2)))
 
     def _pool_slopes(self, scores: Array) -> Array:
@@ -77,6 +80,8 @@ class MotifToy(Toy):
         return np.asarray(np.exp(scores - self.pooled(scores)[:, None]))
 
     def _response_slope(self, value: Array) -> Array:
+        if self.response == "linear":
+            return np.full_like(value, self.slope)
         return self.slope * (1 - value**2 if self.response == "tanh" else value * (1 - value))
 
     # ---- the oracle --------------------------------------------------------------------------------------
@@ -97,6 +102,13 @@ class MotifToy(Toy):
             return gradient
 
         return {"value": value}, pullback
+
+    def _logits(self, heads: Sequence[str]) -> Oracle:
+        assert self.length is not None
+        return MotifToy(self.pwm, self.length, self.pool, "linear", self.midpoint, self.slope)
+
+    def _declined(self) -> dict[str, str]:
+        return {} if self.response == "sigmoid" else {"logits": "its answer is no probability"}
 
     # ---- what is known -----------------------------------------------------------------------------------
 

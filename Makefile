@@ -1,0 +1,64 @@
+# Needs Python 3.11 or later with pip, and make. Everything is installed into .venv in this folder.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+PYTEST_OPTIONS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo test test-all test-slow lint types docs benchmark-env benchmarks clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+venv: $(READY) ## build .venv with all extras and the tools of development
+
+# Debian splits ensurepip off Python; there, pip installs itself into the environment.
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "cislens needs Python 3.11 or later, but $(PYTHON) is $$($(PYTHON) --version 2>&1):" \
+	       "name a later one, as in make PYTHON=python3.12" >&2; exit 1; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV) || { \
+	  $(PYTHON) -m venv --clear --without-pip $(VENV) && \
+	  $(PYTHON) -m pip --python $(BIN)/python install --quiet pip; }
+	@echo "installing cislens with all extras into $(VENV); this takes some minutes the first time"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $(READY)
+
+demo: $(READY) ## take the tour on the bundled model; ends with the path of a page
+	$(BIN)/cislens demo
+
+test: $(READY) ## the fast suite
+	$(BIN)/python -m pytest -m "not slow" $(PYTEST_OPTIONS)
+
+test-slow: $(READY) ## what the fast suite leaves out
+	$(BIN)/python -m pytest -m slow $(PYTEST_OPTIONS)
+
+test-all: $(READY) ## both suites
+	$(BIN)/python -m pytest $(PYTEST_OPTIONS)
+
+lint: $(READY) types ## linters, formatting and both type checkers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY)
+	$(BIN)/mypy
+	$(BIN)/basedpyright
+
+docs: $(READY) ## build the documentation into site/
+	$(BIN)/mkdocs build --strict --quiet
+
+benchmark-env: $(READY)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[benchmark]'
+
+benchmarks: benchmark-env ## measure beside peers; needs CISLENS_REAL_DATA
+	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/predict.py torch
+	$(BIN)/python benchmarks/predict.py keras
+	$(BIN)/python benchmarks/ism.py
+	$(BIN)/python benchmarks/table.py
+
+clean: ## remove everything that was built, .venv too
+	rm -rf $(VENV) build dist site cislens-demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
