@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 PYTEST_OPTIONS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-all test-slow lint types docs benchmark-env benchmarks clean
+.PHONY: help venv demo test test-all test-slow lint style types docs benchmark-env benchmarks clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,7 +38,9 @@ test-slow: $(READY) ## what the fast suite leaves out
 test-all: $(READY) ## both suites
 	$(BIN)/python -m pytest $(PYTEST_OPTIONS)
 
-lint: $(READY) types ## linters, formatting and both type checkers
+lint: style types ## linters, formatting and both type checkers
+
+style: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 

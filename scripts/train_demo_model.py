@@ -78,7 +78,7 @@ def simulate(n: int, rng: np.random.Generator) -> list[str]:
 def onehot(sequences: list[str]) -> Array:
     """Return (n, length, 4), float32, ACGT."""
     codes = np.array([["ACGT".index(base) for base in s] for s in sequences])
-    return np.eye(4, dtype=np.float32)[codes]
+    return np.asarray(np.eye(4, dtype=np.float32)[codes])
 
 
 def network() -> Any:
@@ -200,7 +200,7 @@ Both strands count; a site with one wrong base is worth nothing. On {held_out:,}
 | `model.py` | the network, `torch_model()` and `keras_model()` |
 | `enhancer.safetensors` | weights for `torch_model` |
 | `enhancer.keras` | the same weights as a Keras file |
-| `enhancers.fa` | 24 further sequences, none of them trained on; ids say what was planted where (0-based start, strand) |
+| `enhancers.fa` | 24 further sequences; their ids say what was planted where (0-based start, strand) |
 
 MIT licence, like all of cislens.
 """

@@ -108,7 +108,9 @@ def _weights_beside(path: Path) -> Path:
         return existing[0]
     names = ", ".join(file.name for file in existing or found)
     said = "there are several" if existing else "there are none"
-    raise OracleError(f"the weights of {path} must lie beside it as one of {names}, but {said}: name them with --weights")
+    raise OracleError(
+        f"the weights of {path} must lie beside it as one of {names}, but {said}: name them with --weights"
+    )
 
 
 def _decoded(text: str | bytes, path: Path) -> Mapping[str, Any]:

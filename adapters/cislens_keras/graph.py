@@ -14,7 +14,7 @@ class Value(NamedTuple):
     """Name one tensor: the call that gives it and which of its outputs it is."""
 
     step: str
-    index: int = 0
+    output: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,7 +143,7 @@ def _nodes(model: Any) -> Iterator[Any]:
                 yield node
 
 
-Call = Callable[[Step, tuple[Any, ...], dict[str, Any]], Any]
+Call = Callable[[Step, Mapping[Value, Any]], Any]
 
 
 def run(graph: Graph, feeds: Sequence[Any], wanted: Sequence[Value], call: Call) -> dict[Value, Any]:
@@ -154,12 +154,12 @@ def run(graph: Graph, feeds: Sequence[Any], wanted: Sequence[Value], call: Call)
     feeds
         One value for each of the graph's inputs: tensors or symbolic ones.
     call
-        Makes a step's outputs out of its arguments; the user's layers themselves may be called with tensors, but not
-        with symbolic ones, which would add a node to them.
+        Makes a step's outputs out of the values so far; the user's layers themselves may be called with tensors, but
+        not with symbolic ones, which would add a node to them.
     """
     values: dict[Value, Any] = {Value(step.name): feed for step, feed in zip(graph.inputs, feeds, strict=True)}
     for step in graph.needed(wanted):
-        results = keras.tree.flatten(call(step, *step.arguments(values)))
+        results = keras.tree.flatten(call(step, values))
         values |= {Value(step.name, i): result for i, result in enumerate(results)}
     return values
 
@@ -171,5 +171,10 @@ def shapes(graph: Graph, feeds: Sequence[tuple[int | None, ...]]) -> dict[Value,
         for step, shape in zip(graph.inputs, feeds, strict=True)
     ]
     wanted = [Value(step.name) for step in graph.steps]
-    values = run(graph, symbols, wanted, lambda step, a, k: step.operation.compute_output_spec(*a, **k))
+
+    def shape_of(step: Step, values: Mapping[Value, Any]) -> Any:
+        args, kwargs = step.arguments(values)
+        return step.operation.compute_output_spec(*args, **kwargs)
+
+    values = run(graph, symbols, wanted, shape_of)
     return {value: tuple(tensor.shape) for value, tensor in values.items()}

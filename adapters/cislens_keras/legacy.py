@@ -135,7 +135,8 @@ def _model(kind: str, settings: Any, config: Mapping[str, Any]) -> Config:
     layers = settings["layers"]
     inner: Config = {"name": settings.get("name") or kind.lower(), "layers": [translated(part) for part in layers]}
     if kind == "Functional":
-        inner |= {"input_layers": settings["input_layers"], "output_layers": settings["output_layers"]}
+        # A list of one would make Keras 3 want, and give, lists.
+        inner |= {key: _alone(settings[key]) for key in ("input_layers", "output_layers")}
         new: Config = {"module": "keras.src.models.functional", "class_name": kind, "config": inner}
     else:
         shape = _first_shape(layers)
@@ -148,6 +149,10 @@ def _model(kind: str, settings: Any, config: Mapping[str, Any]) -> Config:
     if "inbound_nodes" in config:
         new |= {"name": inner["name"], "inbound_nodes": config["inbound_nodes"]}
     return new
+
+
+def _alone(listed: list[Any]) -> list[Any]:
+    return list(listed[0]) if len(listed) == 1 and isinstance(listed[0], list) else listed
 
 
 def _first_shape(layers: list[Any]) -> list[int | None] | None:

@@ -10,14 +10,14 @@ import numpy as np
 from cislens_keras.runtime import keras
 
 
-@keras.saving.register_keras_serializable(package="cislens")
+@keras.saving.register_keras_serializable(package="cislens")  # type: ignore[untyped-decorator]  # keras ships no types
 def hard_sigmoid_of_keras_2(x: Any) -> Any:
     """Return the hard sigmoid as it was before Keras 3 gave it another slope, as recurrent layers were trained with."""
     return keras.ops.clip(0.2 * x + 0.5, 0.0, 1.0)
 
 
 @keras.saving.register_keras_serializable(package="cislens")
-class Crop(keras.layers.Layer):  # type: ignore[misc]  # keras ships no types
+class Crop(keras.layers.Layer):  # type: ignore[misc]
     """Leave out positions at both ends of an axis.
 
     Parameters

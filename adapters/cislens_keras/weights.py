@@ -1,7 +1,7 @@
 """Load weights from HDF5 files without ever leaving a layer at its initial values in silence.
 
-Keras itself can: `load_weights(by_name=True)` on a model whose layers are named otherwise loads nothing and says nothing.
-Here the arrays are read and matched to the model's, by name where all names and shapes agree, else by order and shape;
+Keras itself can: `load_weights(by_name=True)` on a model whose layers are named otherwise loads nothing and says so to
+nobody. Here the arrays are read and matched to the model's, by name where all names and shapes agree, else by order and shape;
 anything left over on either side is an error, and what was loaded is compared with the file afterwards.
 """
 
@@ -74,7 +74,7 @@ def load_weights(model: Any, path: Path, label: str) -> None:
     """
     with weights_file(path) as (file, opened):
         try:
-            if _legacy_group(opened) is not None:
+            if _is_legacy(opened):
                 _load_legacy(model, opened, path, label)
             else:
                 _load_current(model, file, opened, (path, label))
@@ -125,7 +125,7 @@ def check_hdf5(file: Path, path: Path) -> None:
         raise OracleError(f"{path} must be an HDF5 file, but it is none: check what it is")
 
 
-# ---- the layout of Keras 1 and 2: layers by name, with attributes that give the order ---------------------------------
+# ---- the layout of Keras 1 and 2: layers by name, with attributes that give the order ------------------
 
 
 def _attribute(group: Any, name: str) -> list[str] | None:
@@ -141,9 +141,8 @@ def _attribute(group: Any, name: str) -> list[str] | None:
     return [part.decode() if isinstance(part, bytes) else str(part) for chunk in chunks for part in chunk]
 
 
-def _legacy_group(opened: Any) -> Any | None:
-    group = opened["model_weights"] if "model_weights" in opened else opened
-    return group if _attribute(group, "layer_names") is not None else None
+def _is_legacy(opened: Any) -> bool:
+    return _attribute(opened["model_weights"] if "model_weights" in opened else opened, "layer_names") is not None
 
 
 def _legacy_entries(group: Any) -> list[Entry]:
@@ -159,7 +158,7 @@ def _legacy_entries(group: Any) -> list[Entry]:
 
 
 def _load_legacy(model: Any, opened: Any, path: Path, label: str) -> None:
-    group = _legacy_group(opened)
+    group = opened["model_weights"] if "model_weights" in opened else opened
     stored = _legacy_entries(group)
     layers = [layer for layer in model.layers if layer.weights]
     variables = [layer.trainable_weights + layer.non_trainable_weights for layer in layers]
@@ -191,7 +190,7 @@ def _as_of_today(stored: Entry, wanted: Entry) -> Entry:
     return stored
 
 
-# ---- the layout of Keras 3: a tree named after classes ----------------------------------------------------------------
+# ---- the layout of Keras 3: a tree named after classes -------------------------------------------------
 
 
 def _natural(text: str) -> list[tuple[int, int | str]]:
@@ -240,7 +239,7 @@ def _load_current(model: Any, file: Path, opened: Any, labels: tuple[Path, str])
                     _verify(left, right, f"{entry.label} in {labels[0]}")
 
 
-# ---- both -------------------------------------------------------------------------------------------------------------
+# ---- both ----------------------------------------------------------------------------------------------
 
 
 def _matched(
@@ -250,10 +249,11 @@ def _matched(
     fit: Callable[[Entry, Entry], Entry],
 ) -> list[Entry]:
     """Return for each of the model's entries the file's one: by label, by name, else by order."""
-    for key in (lambda entry: entry.label, lambda entry: entry.name):
-        by_key = {key(entry): entry for entry in stored}
-        if len(by_key) == len(stored) == len(wanted) and by_key.keys() == {key(entry) for entry in wanted}:
-            pairs = [fit(by_key[key(entry)], entry) for entry in wanted]
+    for field in ("label", "name"):
+        by_key = {str(getattr(entry, field)): entry for entry in stored}
+        own = [str(getattr(entry, field)) for entry in wanted]
+        if len(by_key) == len(stored) == len(wanted) and by_key.keys() == set(own):
+            pairs = [fit(by_key[key], entry) for key, entry in zip(own, wanted, strict=True)]
             if all(pair.shapes == entry.shapes for pair, entry in zip(pairs, wanted, strict=True)):
                 return pairs
     if len(stored) == len(wanted):

@@ -53,7 +53,9 @@ def rearranged(call: Call) -> Description:
         return Description(None if same and kept.batch is not None else "other", kept)
     if place.axis is None:
         return Description("other", kept)
-    if len(place.values) > (max(positions, 2) if call.function in PERMUTING else positions) or len(set(place.values)) < len(place.values):
+    if len(place.values) > (max(positions, 2) if call.function in PERMUTING else positions) or len(
+        set(place.values)
+    ) < len(place.values):
         return Description("flatten", kept)
     return _with_positions(call, source, axes, place, kept.batch)
 
@@ -68,7 +70,8 @@ def _with_positions(call: Call, source: torch.Tensor, axes: Axes, place: Trail, 
     step = steps.pop()
     start, end = place.values[0], place.values[-1]
     if call.function in PERMUTING or (start, end, step) == (0, n - 1, 1):
-        return Description(None if _same_units(call, source, axes) else "concatenate", moved)
+        copies = call.function in REPEATING
+        return Description(None if _same_units(call, source, axes) else "concatenate" if copies else "permute", moved)
     if not _same_units(call, source, axes, n, len(place.values)):
         return Description("other", moved)
     if step == 1:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -12,8 +12,27 @@ from cislens_torch.strip import Place, Stripped, common_place, stripped
 from cislens_torch.trace import Trace, distinct
 from torch.overrides import TorchFunctionMode
 
-# Held units by the call whose value they are part of.
-Edits = Mapping[int, Mapping[int, float]]
+
+@dataclass(frozen=True)
+class Changes:
+    """Say what of a model is changed.
+
+    Parameters
+    ----------
+    held
+        Units at fixed values, by the call whose value they are part of.
+    left_out
+        Calls that give back what they read.
+    names
+        The changes in words that tell them from others.
+    """
+
+    held: Mapping[int, Mapping[int, float]] = field(default_factory=dict)
+    left_out: frozenset[int] = frozenset()
+    names: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.held or self.left_out)
 
 
 class Reached(BaseException):
@@ -47,8 +66,8 @@ class Replay(TorchFunctionMode):
     ----------
     trace
         What the model executes.
-    edits
-        Units to hold, by call.
+    changes
+        What is changed.
     stop
         Where to end; the value is raised as `Reached`.
     without_padding
@@ -58,7 +77,7 @@ class Replay(TorchFunctionMode):
     def __init__(
         self,
         trace: Trace,
-        edits: Edits | None = None,
+        changes: Changes,
         stop: Stop | None = None,
         without_padding: Stripped | None = None,
     ) -> None:
@@ -66,7 +85,7 @@ class Replay(TorchFunctionMode):
         self.run = object()
         self.calls = 0
         self.trace = trace
-        self.edits = edits or {}
+        self.changes = changes
         self.stop = stop
         self.without_padding = without_padding
 
@@ -95,13 +114,16 @@ class Replay(TorchFunctionMode):
         if call.inplace and isinstance(result, torch.Tensor) and result is not call.args[0]:
             # A part of the tensor was changed in place of the whole, which later calls may still name.
             setattr(call.args[0], MARK, PlacedMark(self.run, number, place=place, edited=result))
-        if number in self.edits and operation is not None:
+        if number in self.changes.held and operation is not None:
             result = self._hold(number, operation, result, place)
         if self.stop == Stop(number):
             raise Reached(next(tensors_in(result)))
         return result
 
     def _made(self, number: int, operation: Operation | None, call: Call) -> tuple[Any, Place]:
+        if number in self.changes.left_out:
+            source, mark = call.marked[0]
+            return source.view_as(source), mark.place
         if self.without_padding is None:
             return distinct(call, call.run()), Place()
         if operation is not None:
@@ -123,7 +145,7 @@ class Replay(TorchFunctionMode):
 
     def _hold(self, number: int, operation: Operation, result: Any, place: Place) -> Any:
         whole = next(tensors_in(result))
-        held = hold_units(whole, operation, self.edits[number])
+        held = hold_units(whole, operation, self.changes.held[number])
         setattr(held, MARK, PlacedMark(self.run, number, place=place))
         setattr(whole, MARK, PlacedMark(self.run, number, place=place, edited=held))
         if isinstance(result, tuple):

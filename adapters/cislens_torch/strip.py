@@ -174,7 +174,9 @@ def _unpadded(call: Call, operation: Operation, task: Stripped) -> torch.Tensor:
         if not any(widths):
             return source
         rest = call.args[2:]
-        return torch.as_tensor(call.callee(source, widths, *rest, **{k: v for k, v in call.kwargs.items() if k != "pad"}))
+        return torch.as_tensor(
+            call.callee(source, widths, *rest, **{k: v for k, v in call.kwargs.items() if k != "pad"})
+        )
     if source.ndim != len(operation.shape):
         raise _fixed(task)
     return source
@@ -196,9 +198,7 @@ def _aligned(call: Call, operation: Operation, task: Stripped) -> tuple[Any, Pla
     starts = {key: place.start for key, place in places.items()}
     latest = max(starts.values())
     step = common_place(call).step
-    ends = [
-        tensor.shape[own_axis(tensor)] - (latest - starts[id(tensor)]) // step for tensor, _ in call.marked
-    ]
+    ends = [tensor.shape[own_axis(tensor)] - (latest - starts[id(tensor)]) // step for tensor, _ in call.marked]
 
     def cut(tensor: torch.Tensor) -> torch.Tensor:
         own = own_axis(tensor)

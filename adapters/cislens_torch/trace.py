@@ -89,6 +89,8 @@ class Tracer(TorchFunctionMode):
         before = self._describe(call, None) if call.inplace else None
         result = distinct(call, call.run())
         written = args[0] if call.function == "setitem" else result
+        if next(tensors_in(written), None) is None:
+            return result  # a question of size or type
         does = before or self._describe(call, written)
         sources = tuple(dict.fromkeys(mark.source for _, mark in call.marked))
         source = sources[0]
@@ -108,8 +110,7 @@ class Tracer(TorchFunctionMode):
             return Description("other", Axes())
 
     def _record(self, number: int, call: Call, does: Description, sources: tuple[int, ...], result: Any) -> None:
-        first = next(tensors_in(result), None)
-        shape = tuple(first.shape) if first is not None else ()
+        shape = tuple(next(tensors_in(result)).shape)
         self.operations[number] = Operation(number, call.function, self.running[-1], sources, shape, does)
         self.invocations[self.running[-1]].operations.append(number)
         for invocation in self.running:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -119,10 +120,20 @@ def explain(
         targets=describe_targets(targeted, sequences, seed),
         seed=seed,
         model=describe_model(oracle),
+        training=_training(chosen, run.training),
         references=chosen.references,
         versions=versions(),
     )
     return _Driver(targeted, sequences, chosen, provenance, run).report()
+
+
+def _training(explainer: Explainer, training: Sequences | None) -> str:
+    if explainer.scope != "set":
+        return ""
+    if training is None:
+        return "the sequences explained"
+    digest = hashlib.blake2b("".join(training.hashes()).encode(), digest_size=8).hexdigest()
+    return f"{len(training)} sequences of their own ({digest})"
 
 
 def check_needs(explainer: Explainer | type[Explainer], oracle: Oracle) -> None:
@@ -203,39 +214,41 @@ class _Driver:
             whole = self._in_store(Path(self.run.store))
         if len(self.sequences) and not len(whole.sequences):
             raise CislensError(f"no sequence could be explained; the first failed so: {whole.dropped[0].reason}")
-        return replace(
-            whole,
-            validity=whole.validity.warned(*self._warnings(whole)),
-            dropped=(*self.sequences.dropped, *whole.dropped),
-        )
+        return whole
 
     def _in_memory(self) -> MotifReport:
         apply = self._fitted(None)
         blocks = list(self.sequences.blocks(self.run.block)) or [self.sequences]
-        return join([self._block(block, apply, None) for block in blocks])
+        whole = join([self._block(block, apply, None) for block in blocks])
+        return replace(
+            whole,
+            sequences=replace(whole.sequences, dropped=self.sequences.dropped, notes=self.sequences.notes),
+            validity=whole.validity.warned(*self._warnings(whole)),
+        )
 
     def _in_store(self, path: Path) -> MotifReport:
         from cislens.report.store import ReportStore, RunKey
 
         label = self.run.label or self.explainer.name
+        training = self.run.training.hashes() if self.run.training is not None and self.provenance.training else ()
         key = RunKey(
             explainer=self.explainer.name,
-            settings=dict(self.explainer.settings()),
-            targets=tuple(self.provenance.target_names),
+            settings=self.provenance.settings,
+            targets=self.provenance.target_names,
             seed=self.provenance.seed,
-            fingerprint=self.targeted.fingerprint,
+            fingerprint=str(self.provenance.model["fingerprint"]),
             hashes=self.sequences.hashes(),
+            training=training,
         )
         store = ReportStore.open(path, "a")
         with store.begin(label, key, self.sequences, block=self.run.block, overwrite=self.run.overwrite) as writer:
             self._write_blocks(writer)
-            whole = store.reader(label).load()
-            writer.finish(replace(self.provenance, cost=whole.provenance.cost), self._warnings(whole))
+            writer.finish(self.provenance, self._warnings(store.read(label)))
         return store.read(label)
 
     def _write_blocks(self, writer: ReportWriter) -> None:
         pending = writer.pending
-        self.explained = len(pending) < -(-len(self.sequences) // self.run.block)
+        self.explained = len(pending) < -(-len(self.sequences) // writer.block)
         apply = self._fitted(writer.scratch)
         for number in pending:
             rows = writer.rows(number)

@@ -19,22 +19,22 @@ SATURATION = 1e-7
 class Functions(Protocol):
     """The functions of an array library that reductions need; arrays themselves index, reshape and sum alike."""
 
-    def exp(self, y: Any) -> Any:
+    def exp(self, y: Any, /) -> Any:
         """Return e to the y."""
 
-    def log(self, y: Any) -> Any:
+    def log(self, y: Any, /) -> Any:
         """Return the natural logarithm."""
 
-    def largest(self, y: Any) -> Any:
+    def largest(self, y: Any, /) -> Any:
         """Return the maximum along the last axis, which is kept with size 1."""
 
-    def constant(self, y: Any) -> Any:
+    def constant(self, y: Any, /) -> Any:
         """Return the values as constants, through which no gradient flows."""
 
-    def clip(self, y: Any, low: float, high: float) -> Any:
+    def clip(self, y: Any, low: float, high: float, /) -> Any:
         """Return y between the bounds."""
 
-    def like(self, values: Any, y: Any) -> Any:
+    def like(self, values: Any, y: Any, /) -> Any:
         """Return a sequence of numbers as an array of the kind, type and device of y."""
 
 

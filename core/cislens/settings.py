@@ -80,7 +80,8 @@ def parse_settings(text: str) -> dict[str, str]:
 
 def _convert(value: Any, hint: Any, what: str) -> Any:
     options = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
-    for option in options:
+    # None first: every value can be read as a text.
+    for option in sorted(options, key=lambda option: option is not type(None)):
         try:
             return _as_type(value, option)
         except (ValueError, TypeError):
@@ -108,7 +109,10 @@ def _as_type(value: Any, hint: Any) -> Any:
         return text in TRUE
     if hint is int and isinstance(value, float) and not value.is_integer():
         raise ValueError
-    return hint(value)
+    converted = hint(value)
+    if converted != converted:  # NaN, which no setting can mean
+        raise ValueError
+    return converted
 
 
 def _plain(value: Any) -> Any:

@@ -49,6 +49,10 @@ class IntegratedGradients(Explainer):
             raise CislensError(
                 f"integrated_gradients needs steps and shuffles of at least 1, got {self.steps} and {self.shuffles}"
             )
+        if self.reference not in ("uniform", "dinucleotide"):
+            raise CislensError(
+                f"the reference of integrated_gradients must be uniform or dinucleotide, got {self.reference!r}"
+            )
 
     @property
     def ways(self) -> int:
@@ -78,7 +82,7 @@ class IntegratedGradients(Explainer):
     def _references(self, x: Array, rng: np.random.Generator) -> Array:
         known = x.any(-1, keepdims=True)
         if self.reference == "uniform":
-            return np.where(known, 0.25, 0.0)[None]
+            return np.where(known, np.full((1, 4), 0.25), 0.0)[None]
         shuffled = parse_background("dinucleotide").sample(x[None], self.shuffles, rng)[0]
         return np.asarray(shuffled, np.float64)
 

@@ -35,7 +35,7 @@ class SmoothGrad(Explainer):
     correct: bool = setting(True, CORRECTION_HELP)
 
     def __post_init__(self) -> None:
-        if self.samples < 2 or self.noise <= 0:
+        if self.samples < 2 or not 0 < self.noise < float("inf"):
             raise CislensError(
                 f"smoothgrad needs at least 2 samples and noise above 0, got {self.samples} and {self.noise}"
             )

@@ -1,1 +1,1 @@
-"""Part of cislens."""
+"""The bundled model, and the tour that `cislens demo` takes on it."""

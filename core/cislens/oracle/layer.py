@@ -21,6 +21,7 @@ LayerKind = Literal[
     "concatenate",
     "global_pool",
     "pad",
+    "permute",
     "recurrent",
     "attention",
     "embedding",
@@ -28,7 +29,7 @@ LayerKind = Literal[
 ]
 
 # Kinds in which a unit looks at one position of each of its inputs.
-POSITIONWISE = frozenset({"normalisation", "activation", "dropout", "add", "multiply", "concatenate"})
+POSITIONWISE = frozenset({"normalisation", "activation", "dropout", "add", "multiply", "concatenate", "permute"})
 # Kinds that look through a window.
 WINDOWED = frozenset({"convolution", "pool"})
 

@@ -38,6 +38,8 @@ class Provenance:
         The seed of every random stream.
     model
         Name, fingerprint, length, heads and adapter options of the model.
+    training
+        On what an explainer that learns was fitted; empty for one that does not.
     references
         DOIs of the explainer.
     versions
@@ -53,6 +55,7 @@ class Provenance:
     targets: tuple[Mapping[str, Any], ...] = ()
     seed: int = 0
     model: Mapping[str, Any] = field(default_factory=dict)
+    training: str = ""
     references: tuple[str, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
     derivations: tuple[Mapping[str, Any], ...] = ()

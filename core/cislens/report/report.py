@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -116,6 +118,19 @@ class MotifReport:
             validity=self.validity.take(index),
         )
 
+    def save(self, path: str | Path, label: str = "report", *, overwrite: bool = False) -> None:
+        """Write the report into a .zarr store, which is made where there is none."""
+        from cislens.report.store import save
+
+        save(self, path, label, overwrite=overwrite)
+
+    @classmethod
+    def load(cls, path: str | Path, label: str | None = None) -> MotifReport:
+        """Read a report from a .zarr store; the label may be left out where the store holds but one."""
+        from cislens.report.store import ReportStore
+
+        return ReportStore.open(path).read(label)
+
 
 def len_of(part: object) -> int:
     """Return how much a part of a report holds: rows of a table, motifs, sequences of a map."""
@@ -141,13 +156,15 @@ def join(reports: Sequence[MotifReport]) -> MotifReport:
     dropped = tuple(drop for r in reports for drop in r.dropped)
     reports = [r for r in reports if len(r.sequences)] or reports[:1]
     first = reports[0]
+    held = [report for report in reports if len(report.sequences)] or [first]
+    validity = join_validity([r.validity for r in held])
     return MotifReport(
         sequences=join_sequences([r.sequences for r in reports]),
-        predictions=_joined([r.predictions for r in reports]),
-        attributions=_joined_part([r.attributions for r in reports]),
-        masks=_joined_part([r.masks for r in reports]),
+        predictions=_joined([r.predictions for r in held]),
+        attributions=_joined_part([r.attributions for r in held]),
+        masks=_joined_part([r.masks for r in held]),
         motifs=tuple(motif for r in reports for motif in r.motifs),
-        validity=_joined_validity([r.validity for r in reports]),
+        validity=validity.warned(*(sentence for r in reports for sentence in r.validity.warnings)),
         provenance=replace(first.provenance, cost=cost),
         dropped=dropped,
         **{name: _joined_table([getattr(r, name) for r in reports]) for name in TABLES},
@@ -163,7 +180,7 @@ def stack(reports: Sequence[MotifReport]) -> MotifReport:
         attributions=_joined_part([r.attributions for r in reports], axis=0),
         masks=_joined_part([r.masks for r in reports], axis=0),
         motifs=tuple(motif for r in reports for motif in r.motifs),
-        validity=_joined_validity([r.validity for r in reports], axis=0),
+        validity=join_validity([r.validity for r in reports], axis=0),
         **{name: _joined_table([getattr(r, name) for r in reports]) for name in TABLES},
     )
 
@@ -191,14 +208,19 @@ def _joined_part(parts: Sequence[Any], axis: int = 1) -> Any:
     return replace(present[0], values=np.concatenate([part.values for part in present], axis=axis))
 
 
-def _joined_validity(parts: Sequence[Validity], axis: int = 1) -> Validity:
+def join_validity(parts: Sequence[Validity], axis: int = 1) -> Validity:
+    """Return the validity of consecutive blocks as one: the measures all have, the summaries on which all agree."""
     shared = set(parts[0].measures).intersection(*(p.measures for p in parts))
-    summary = {k: v for k, v in parts[0].summary.items() if all(p.summary.get(k) == v for p in parts)}
+    summary = {k: v for k, v in parts[0].summary.items() if all(_same(p.summary.get(k), v) for p in parts)}
     warnings = tuple(dict.fromkeys(sentence for p in parts for sentence in p.warnings))
     names = [name for name in parts[0].measures if name in shared]
     return Validity(
         {name: np.concatenate([p.measures[name] for p in parts], axis) for name in names}, summary, warnings
     )
+
+
+def _same(one: float | None, two: float) -> bool:
+    return one is not None and (one == two or (math.isnan(one) and math.isnan(two)))
 
 
 def _joined_table(tables: Sequence[Any]) -> Any:
@@ -207,4 +229,6 @@ def _joined_table(tables: Sequence[Any]) -> Any:
         return None
     import pandas as pd
 
-    return pd.concat(present, ignore_index=True)
+    # A table without rows says nothing of its columns' types, and would turn numbers into objects.
+    filled = [table for table in present if len(table)] or present[:1]
+    return pd.concat(filled, ignore_index=True)

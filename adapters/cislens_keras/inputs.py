@@ -1,0 +1,151 @@
+"""Which input of a Keras model takes the DNA, in which form, and what the others are given."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cislens.errors import OracleError
+from cislens.oracle.encoding import LAYOUTS, Encoding
+from cislens.oracle.options import OracleOptions
+from cislens_keras.runtime import keras, tf
+
+Shape = tuple[int | None, ...]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Turn sequences into all that a model takes.
+
+    Parameters
+    ----------
+    names, shapes, dtypes
+        Of each input, in the model's flat order; shapes without the batch.
+    sequence
+        Index of the one that takes the DNA.
+    encoding
+        Its form.
+    length
+        Its length in bp, None where any will do.
+    values
+        What each other input is held at.
+    structure
+        How the model wants its inputs arranged.
+    """
+
+    names: tuple[str, ...]
+    shapes: tuple[Shape, ...]
+    dtypes: tuple[str, ...]
+    sequence: int
+    encoding: Encoding
+    length: int | None
+    values: tuple[float, ...]
+    structure: Any
+
+    @property
+    def name(self) -> str:
+        """Name of the input that takes the DNA."""
+        return self.names[self.sequence]
+
+    def feeds(self, x: Any) -> list[Any]:
+        """Return a tensor for each input, given one batch of the DNA in the model's form."""
+        tensors = []
+        for i, (shape, dtype, value) in enumerate(zip(self.shapes, self.dtypes, self.values, strict=True)):
+            if i == self.sequence:
+                tensors.append(tf.cast(x, dtype))
+                continue
+            length = tf.shape(x)[1 + self.encoding.layout.split(",").index("length")]
+            sizes = [tf.shape(x)[0], *(length if size is None else size for size in shape)]
+            tensors.append(tf.fill(sizes, tf.cast(value, dtype)))
+        return tensors
+
+    def arranged(self, x: Any) -> Any:
+        """Return what the model is called with."""
+        return keras.tree.pack_sequence_as(self.structure, self.feeds(x))
+
+
+def find_inputs(model: Any, options: OracleOptions) -> Inputs:
+    """Find the input that takes the DNA by its shape, and hold the others.
+
+    Raises
+    ------
+    OracleError
+        If none or several could take it, or options do not fit.
+    """
+    declared = model.inputs or []
+    if not declared:
+        return _undeclared(model, options)
+    names = tuple(str(tensor.name) for tensor in declared)
+    shapes = tuple(tuple(tensor.shape[1:]) for tensor in declared)
+    if unknown := sorted(set(options.extra_inputs) - set(names)):
+        raise OracleError(f"an extra input must be one of the inputs {', '.join(names)}, got {unknown[0]!r}")
+    index, layout = _sequence(names, shapes, options)
+    structure = getattr(model, "_inputs_struct", None)
+    shapes = tuple(
+        tuple(options.extra_inputs[name].shape) if name in options.extra_inputs else shape
+        for name, shape in zip(names, shapes, strict=True)
+    )
+    for i, name in enumerate(names):
+        if i != index and sum(size is None for size in shapes[i]) > 1:
+            raise OracleError(f"the shape of the extra input {name!r} must be declared, the file says only {shapes[i]}")
+    length = _length(shapes[index], layout, options.length)
+    return Inputs(
+        names,
+        shapes,
+        tuple(str(tensor.dtype) for tensor in declared),
+        index,
+        Encoding(layout, options.base_order, options.n_value),
+        length,
+        tuple(options.extra_inputs[n].value if n in options.extra_inputs else 0.0 for n in names),
+        declared[0] if structure is None else structure,
+    )
+
+
+def _undeclared(model: Any, options: OracleOptions) -> Inputs:
+    layout = "length,4" if options.layout == "auto" else options.layout
+    if options.extra_inputs:
+        raise OracleError(
+            f"{model.name} does not declare its inputs, so that none can be held: rebuild it functionally"
+        )
+    encoding = Encoding(layout, options.base_order, options.n_value)
+    sizes: dict[str, int | None] = {"length": options.length, "4": 4, "1": 1}
+    shape = tuple(sizes[axis] for axis in encoding.layout.split(","))
+    dtype = str(model.compute_dtype)
+    return Inputs((str(model.name),), (shape,), (dtype,), 0, encoding, options.length, (0.0,), 0)
+
+
+def _sequence(names: Sequence[str], shapes: Sequence[Shape], options: OracleOptions) -> tuple[int, str]:
+    wanted = options.layout.replace(" ", "")
+    candidates = []
+    for i, (name, shape) in enumerate(zip(names, shapes, strict=True)):
+        fitting = [layout for layout in LAYOUTS if _fits(shape, layout) and wanted in ("auto", layout)]
+        if fitting and name not in options.extra_inputs:
+            candidates.append((i, fitting[0]))
+    listed = ", ".join(f"{name} {shape}" for name, shape in zip(names, shapes, strict=True))
+    if not candidates:
+        how = "an axis of the four bases" if wanted == "auto" else f"the layout {options.layout}"
+        raise OracleError(f"one input of the model must have {how}, got {listed}: state the layout with --layout")
+    if len(candidates) > 1:
+        found = ", ".join(names[i] for i, _ in candidates)
+        raise OracleError(
+            f"one input alone must look like DNA, but {found} all do: declare the others with --extra-input"
+        )
+    return candidates[0]
+
+
+def _fits(shape: Shape, layout: str) -> bool:
+    axes = layout.split(",")
+    if len(axes) != len(shape):
+        return False
+    fixed = {"4": 4, "1": 1}
+    sizes = dict(zip(axes, shape, strict=True))
+    others = all(sizes[axis] == fixed[axis] for axis in axes if axis in fixed)
+    return others and sizes["length"] != 1
+
+
+def _length(shape: Shape, layout: str, stated: int | None) -> int | None:
+    declared = shape[layout.split(",").index("length")]
+    if declared is not None and stated is not None and declared != stated:
+        raise OracleError(f"the model takes sequences of {declared} bp, so that --input-length cannot be {stated}")
+    return declared or stated

@@ -1,0 +1,312 @@
+"""A Keras model as an oracle."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from cislens.errors import OracleError
+from cislens.oracle.base import Array, Oracle, Outputs, Pullback
+from cislens.oracle.fingerprint import fingerprint_of_weights
+from cislens.oracle.head import Head
+from cislens.oracle.layer import Layer
+from cislens.oracle.options import OracleOptions
+from cislens_keras.canonical import canonical_weights
+from cislens_keras.compiled import Compiled, traced
+from cislens_keras.graph import Graph, Step, Value, flatten, is_graph, run
+from cislens_keras.inputs import Inputs, find_inputs
+from cislens_keras.layers import Description, describe, fused_activation, held, to_units
+from cislens_keras.rebuild import Changes, Window, copied, rebuilt, shuffled
+from cislens_keras.runtime import tf
+from cislens_keras.scales import found_scales
+
+INSIDE = ("layers", "activations", "weights", "subnetwork", "intervene", "randomised")
+# Lengths in bp of published models, shortest first, for a model that takes any.
+PROBE_LENGTHS = (200, 500, 1000, 2114, 16_384, 131_072)
+
+
+class KerasOracle(Oracle):
+    """Ask a Keras model on the TensorFlow backend.
+
+    Parameters
+    ----------
+    model
+        A functional or sequential model shows everything; a subclassed one answers and is differentiated, no more. It
+        is never compiled, changed or added to.
+    options
+        How it wants its input and what its outputs are.
+    name
+        What reports call it.
+
+    Raises
+    ------
+    OracleError
+        If no input takes DNA, the options do not fit, or the model does not answer.
+    """
+
+    def __init__(self, model: Any, options: OracleOptions | None = None, name: str | None = None) -> None:
+        options = options or OracleOptions()
+        self._native = model
+        self.options = options
+        self.dtype = np.float64 if options.precision == "float64" else np.float32
+        device, self._place = find_device(options.device)
+        with tf.device(self._place):
+            self.model = in_precision(model, options)
+        self.inputs: Inputs = find_inputs(self.model, options)
+        self.encoding = self.inputs.encoding
+        self.compiled = Compiled(self.model, self.inputs, self.dtype, self._place, device != "cpu")
+        self._functions: dict[tuple[str, bool], Any] = {}
+        found = self._probe()
+        self._graph = flatten(self.model) if is_graph(self.model) else None
+        scales = found_scales(self._graph, tuple(found)) if self._graph is not None else {}
+        heads = options.declare(found, scales)
+        named = name or str(getattr(model, "name", "keras model"))
+        super().__init__(named, heads, self.inputs.length, batch_size=options.batch_size, device=device)
+        if self._graph is not None:
+            self.heads = tuple(self._placed(*pair) for pair in zip(self.heads, self._graph.outputs, strict=True))
+
+    # ---- answers -----------------------------------------------------------------------------------------
+
+    def _probe(self) -> dict[str, tuple[int, ...]]:
+        """Return the shape of each output by its name, from the answer to one sequence of zeros."""
+        errors = []
+        for length in (self.inputs.length,) if self.inputs.length else PROBE_LENGTHS:
+            try:
+                answers = self.compiled.predict(np.zeros((1, *self.encoding.shape(length)), self.dtype))
+            except Exception as error:  # whatever the model's layers raise is shown below
+                errors.append(f"{length} bp: {str(error).strip().splitlines()[0] if str(error) else repr(error)}")
+                continue
+            self.probed = length
+            return dict(zip(self._output_names(len(answers)), (a.shape[1:] for a in answers), strict=True))
+        raise OracleError(
+            f"the model must answer to sequences, but failed ({'; '.join(errors[:2])}): "
+            "state --input-length or --layout"
+        )
+
+    def _output_names(self, count: int) -> list[str]:
+        names = self.compiled.names
+        if names is None and self.model.outputs:
+            names = [str(tensor._keras_history.operation.name) for tensor in self.model.outputs]
+        if names is None or len(set(names)) != count:
+            names = ["output"] if count == 1 else [f"output{i}" for i in range(count)]
+        return names
+
+    def _placed(self, head: Head, value: Value) -> Head:
+        """Return a profile head with the bp that its positions cover, where the layers tell."""
+        layer = next((layer for layer in self._description.layers if layer.name == value.step), None)
+        if not head.is_profile or layer is None or layer.receptive_field is None:
+            return head
+        assert layer.offset is not None
+        assert layer.step is not None
+        first = layer.offset + (layer.receptive_field - layer.step) // 2
+        return replace(head, bin_width=layer.step, offset=first)
+
+    def _named(self, answers: list[Array]) -> Outputs:
+        return {head.name: answer for head, answer in zip(self.heads, answers, strict=True)}
+
+    def _predict(self, x: Array) -> Outputs:
+        return self._named(self.compiled.predict(self.encoding.apply(x)))
+
+    def _linearize(self, x: Array) -> tuple[Outputs, Pullback]:
+        answers, pull = self.compiled.linearize(self.encoding.apply(x))
+
+        def pullback(cotangent: Mapping[str, Array]) -> Array:
+            full = [
+                np.asarray(cotangent[head.name]) if head.name in cotangent else np.zeros_like(answer)
+                for head, answer in zip(self.heads, answers, strict=True)
+            ]
+            return self.encoding.undo(pull(full))
+
+        return self._named(answers), pullback
+
+    def _is_out_of_memory(self, error: Exception) -> bool:
+        return isinstance(error, MemoryError | tf.errors.ResourceExhaustedError)
+
+    def _fingerprint(self) -> str:
+        calls = []
+        if self._graph is not None:
+            places = {step.name: i for i, step in enumerate((*self.graph.inputs, *self.graph.steps))}
+            for step in self.graph.steps:
+                config = step.operation.get_config()
+                config.pop("name", None)  # Keras numbers unnamed layers, so that names differ from run to run
+                calls.append([step.kind, config, [places[source.step] for source in step.sources]])
+        assert self.options is not None
+        settings = {"kind": type(self._native).__name__, "calls": calls, **self.options.identity()}
+        return fingerprint_of_weights(self._native.get_weights(), settings)
+
+    @property
+    def native(self) -> Any:
+        """The user's Keras model."""
+        return self._native
+
+    # ---- the inside --------------------------------------------------------------------------------------
+
+    def _declined(self) -> dict[str, str]:
+        if self._graph is not None:
+            return {}
+        return dict.fromkeys(INSIDE, "a subclassed Keras model does not show its layers; rebuild it functionally")
+
+    @property
+    def graph(self) -> Graph:
+        """The calls of the model."""
+        assert self._graph is not None
+        return self._graph
+
+    @property
+    def feed_shapes(self) -> list[tuple[int | None, ...]]:
+        """Shape of each input, batch included, the lengths that the options state filled in."""
+        shapes: list[tuple[int | None, ...]] = [(None, *shape) for shape in self.inputs.shapes]
+        if self.inputs.length is not None:
+            shapes[self.inputs.sequence] = (None, *self.encoding.shape(self.inputs.length))
+        return shapes
+
+    @cached_property
+    def _description(self) -> Description:
+        return describe(self.graph, self.feed_shapes, self.inputs.name, self.encoding)
+
+    def _layers(self) -> tuple[Layer, ...]:
+        return self._description.layers
+
+    def _value(self, layer: Layer, pre: bool) -> tuple[Value, bool]:
+        """Return the value that is a layer's pre-activation or activation, and whether a fused one must be left out."""
+        step = self.graph.by_name[layer.name]
+        fused = step.node is not None and fused_activation(step.operation) is not None
+        if pre:
+            return (step.sources[0], False) if layer.kind == "activation" else (Value(layer.name), fused)
+        if layer.activation is not None and layer.kind != "activation" and not fused:
+            (following,) = (x for x in self._description.layers if layer.name in x.inputs)
+            return held(self.graph, following.name), False
+        return held(self.graph, layer.name), False
+
+    def _activations(self, x: Array, layer: Layer, pre: bool) -> Array:
+        value, linear = self._value(layer, pre)
+        if (layer.name, pre) not in self._functions:
+            self._functions[layer.name, pre] = self._compiled_value(value, linear)
+        with tf.device(self._place):
+            found = self._functions[layer.name, pre](tf.constant(self.encoding.apply(x), self.dtype))
+        return to_units(found.numpy(), self._description.axes[value.step])
+
+    def _compiled_value(self, value: Value, linear: bool) -> Any:
+        replaced: dict[str, Any] = {}
+        if linear:
+            step = self.graph.by_name[value.step]
+            shape = self._description.shapes[step.sources[0].step]
+            replaced[step.name] = copied(step, activation="linear")
+            replaced[step.name].build((None, *shape))
+            replaced[step.name].set_weights(step.operation.get_weights())
+
+        def call(step: Step, values: Mapping[Value, Any]) -> Any:
+            args, kwargs = step.arguments(values)
+            return replaced.get(step.name, step.operation)(*args, **kwargs)
+
+        def compute(x: Any) -> Any:
+            return tf.cast(run(self.graph, self.inputs.feeds(x), [value], call)[value], self.compiled.dtype)
+
+        return traced(compute, self.compiled.signature)
+
+    def _weights(self, layer: Layer) -> dict[str, Array]:
+        step = self.graph.by_name[layer.name]
+        if not step.sources:
+            return {}
+        source = step.sources[0].step
+        reads = self._carries_sequence(source)
+        return canonical_weights(step.operation, self._description.axes[source], self.encoding if reads else None)
+
+    def _carries_sequence(self, name: str) -> bool:
+        """Tell whether a value is the sequence itself, moved or padded at most."""
+        kinds = {layer.name: layer.kind for layer in self._description.layers}
+        while name != self.inputs.name:
+            step = self.graph.by_name[name]
+            if kinds.get(name) not in ("permute", "pad", "dropout") or len(step.sources) != 1:
+                return False
+            name = step.sources[0].step
+        return True
+
+    def _subnetwork(self, layer: Layer) -> Oracle:
+        assert layer.receptive_field is not None
+        value, linear = self._value(layer, pre=True)
+        shape = (None, *self.encoding.shape(layer.receptive_field))
+        window = Window(self.graph, self._description, self.inputs.name)
+        with tf.device(self._place):
+            model = window.model(layer, shape, value, linear)
+        options = self._options_for(("units",), length=layer.receptive_field, extra_inputs={})
+        return KerasOracle(model, replace(options, outputs=(), scales={}, axes={}), f"{self.name} up to {layer.name}")
+
+    def _intervene(self, edits: Mapping[str, Mapping[int, float]]) -> Oracle:
+        holds: dict[str, tuple[Mapping[int, float], int]] = {}
+        for name, units in edits.items():
+            value, _ = self._value(self.layer(name), pre=False)
+            if not self.graph.by_name[value.step].sources:
+                raise OracleError(f"units must be held after a layer, but {name!r} is an input: choose another layer")
+            if units:
+                holds[value.step] = (units, self._unit_axis(value.step))
+        return self._changed(Changes(holds=holds), f"{self.name} with units held")
+
+    def _unit_axis(self, name: str) -> int:
+        axes, shape = self._description.axes[name], self._description.shapes[name]
+        wide = [i for i, axis in enumerate(axes) if axis != "position" and shape[i] != 1]
+        if len(wide) > 1:
+            raise OracleError(f"units must lie along one axis to be held, but {name!r} gives {shape}: choose another")
+        return 1 + (wide[0] if wide else next(i for i, axis in enumerate(axes) if axis != "position"))
+
+    def _randomised(self, layer: Layer, rng: np.random.Generator) -> Oracle:
+        operation = self.graph.by_name[layer.name].operation
+        if not getattr(operation, "weights", None):
+            raise OracleError(f"layer {layer.name!r} must have weights to be randomised, but it has none")
+        arrays = shuffled(operation.get_weights(), rng)
+        return self._changed(Changes(weights={layer.name: arrays}), f"{self.name} with {layer.name} randomised")
+
+    def _changed(self, changes: Changes, name: str) -> KerasOracle:
+        with tf.device(self._place):
+            model = rebuilt(self.graph, self.feed_shapes, changes, name)
+        return KerasOracle(model, self._options_for(tuple(head.name for head in self.heads)), name)
+
+    def _options_for(self, heads: tuple[str, ...], **settings: Any) -> OracleOptions:
+        """Return options under which a copy of the model is opened, as this one was and with its heads."""
+        assert self.options is not None
+        known: dict[str, Any] = {"layout": self.encoding.layout, "length": self.length, "heads": heads}
+        known |= {"scales": {h.name: h.scale for h in self.heads}, "axes": {h.name: h.axes for h in self.heads}}
+        return replace(self.options, **{**known, **settings})
+
+
+def find_device(wanted: str) -> tuple[str, str]:
+    """Return the device as cislens names it, and as TensorFlow does.
+
+    Raises
+    ------
+    OracleError
+        If it is not there.
+    """
+    kind, _, index = wanted.partition(":")
+    if kind == "cpu":
+        return "cpu", "/CPU:0"
+    count = len(tf.config.list_physical_devices("GPU"))
+    if kind == "auto":
+        return ("cuda", "/GPU:0") if count else ("cpu", "/CPU:0")
+    if kind != "cuda":
+        raise OracleError(f"Keras models run on auto, cpu or cuda, got the device {wanted!r}")
+    if int(index or 0) >= count:
+        raise OracleError(f"TensorFlow must see the device {wanted!r}, but it sees {count} GPUs: choose --device cpu")
+    return wanted, f"/GPU:{index or 0}"
+
+
+def in_precision(model: Any, options: OracleOptions) -> Any:
+    """Return the model, or a copy of it in the number type that the options ask for.
+
+    Raises
+    ------
+    OracleError
+        If the model does not show its layers, so that no copy can be made.
+    """
+    wanted = options.precision
+    kinds = {str(part.dtype) for part in (*model.weights, *(model.inputs or ()))}
+    if wanted == "float32" or kinds == {wanted}:
+        return model
+    if not is_graph(model):
+        raise OracleError(f"a subclassed Keras model runs in its own number type: leave out --precision {wanted}")
+    shapes = [tuple(tensor.shape) for tensor in model.inputs]
+    return rebuilt(flatten(model), shapes, Changes(dtype=wanted), f"{model.name}_{wanted}")

@@ -1,0 +1,135 @@
+"""Try a model on an input of some layout and length, without its weights where that is possible."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from cislens.errors import OracleError
+from cislens.oracle.encoding import Encoding
+from cislens.oracle.options import OracleOptions
+from cislens_torch.operation import plain_name
+from cislens_torch.tensors import Placement, evaluating, named_outputs
+from torch import nn
+from torch.overrides import TorchFunctionMode
+
+BATCH = 3  # no channel count of a first layer, so that no axis of the batch is taken for one
+WEIGHTED = frozenset(
+    "conv1d conv2d conv3d linear lstm gru rnn_tanh rnn_relu embedding multi_head_attention_forward".split()
+)
+
+
+@dataclass
+class Trial:
+    """What became of one attempt.
+
+    Parameters
+    ----------
+    error
+        Why the model failed; None where it answered for every sequence.
+    mismatch
+        Features that a dense layer got and those it wants, where that is why.
+    weighted
+        Number of layers with weights that it came through.
+    first
+        Shapes of the input and weights of the first of them.
+    """
+
+    error: str | None = None
+    mismatch: tuple[int, int] | None = None
+    weighted: int = 0
+    first: tuple[tuple[int, ...], tuple[int, ...]] | None = None
+
+
+@dataclass
+class Watcher(TorchFunctionMode):
+    """Note how far a forward pass comes."""
+
+    trial: Trial = field(default_factory=Trial)
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Make a call, and note it where it has weights."""
+        name = plain_name(getattr(func, "__name__", ""))
+        if name not in WEIGHTED:
+            return func(*args, **(kwargs or {}))
+        weight = args[1] if len(args) > 1 and isinstance(args[1], torch.Tensor) else (kwargs or {}).get("weight")
+        if self.trial.first is None and isinstance(weight, torch.Tensor):
+            self.trial.first = (tuple(args[0].shape), tuple(weight.shape))
+        try:
+            result = func(*args, **(kwargs or {}))
+        except RuntimeError:
+            if name == "linear" and isinstance(weight, torch.Tensor) and args[0].shape[-1] != weight.shape[1]:
+                self.trial.mismatch = (args[0].shape[-1], weight.shape[1])
+            raise
+        self.trial.weighted += 1
+        return result
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A model that is tried: itself, or a copy on torch's meta device, which computes shapes alone."""
+
+    module: nn.Module
+    placement: Placement
+    options: OracleOptions
+
+    def attempt(self, layout: str, length: int) -> Trial:
+        """Run the model once."""
+        shape = Encoding(layout).shape(length)
+        watcher = Watcher()
+        try:
+            x = torch.zeros((BATCH, *shape), dtype=self.placement.dtype, device=self.placement.device)
+            with torch.no_grad(), evaluating(self.module), watcher:
+                answer = called(self.module, x, self.options)
+            self._check(named_outputs(answer))
+        except Exception as error:  # whatever the model raises is shown where no attempt succeeds
+            text = str(error).strip().partition("\n")[0]
+            watcher.trial.error = f"{layout} of {length} bp: {type(error).__name__}: {text}"
+        return watcher.trial
+
+    def _check(self, outputs: dict[str, torch.Tensor]) -> None:
+        for name, output in outputs.items():
+            if output.ndim == 0 or output.shape[0] != BATCH:
+                raise OracleError(
+                    f"output {name!r} must have one row for each of {BATCH} sequences, got {tuple(output.shape)}"
+                )
+            if any(size == 0 for size in output.shape):
+                raise OracleError(f"output {name!r} must not be empty, got {tuple(output.shape)}")
+
+
+def called(module: nn.Module, encoded: torch.Tensor, options: OracleOptions) -> Any:
+    """Call a model with its further inputs held at their values: by name where it has one, else by place."""
+    if not options.extra_inputs:
+        return module(encoded)
+    extra = {
+        name: torch.full((len(encoded), *held.shape), held.value, dtype=encoded.dtype, device=encoded.device)
+        for name, held in options.extra_inputs.items()
+    }
+    try:
+        known = set(inspect.signature(module.forward).parameters)
+    except (TypeError, ValueError):
+        known = set()  # a scripted forward shows no signature
+    by_place = [tensor for name, tensor in extra.items() if name not in known]
+    return module(encoded, *by_place, **{name: tensor for name, tensor in extra.items() if name in known})
+
+
+def weightless(module: nn.Module) -> nn.Module:
+    """Return a copy on the meta device, for which no weights are copied."""
+    memo: dict[int, Any] = {}
+    for child in module.modules():
+        held = [*child._parameters.values(), *child._buffers.values(), *vars(child).values()]
+        for tensor in held:
+            if isinstance(tensor, torch.Tensor) and id(tensor) not in memo:
+                empty = torch.empty_like(tensor, device="meta")
+                is_parameter = isinstance(tensor, nn.Parameter)
+                memo[id(tensor)] = nn.Parameter(empty, requires_grad=False) if is_parameter else empty
+    return copy.deepcopy(module, memo)

@@ -1,0 +1,87 @@
+"""Every example of the documentation is run, and every command and setting is documented."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import importlib.util
+import pkgutil
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import cislens
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = sorted(path for path in (ROOT / "docs").rglob("*.md") if "examples" not in path.parts)
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *PAGES]
+
+
+def helper() -> ModuleType:
+    """Load the neighbour file: with --import-mode=importlib the tests are no package."""
+    spec = importlib.util.spec_from_file_location("documentation", Path(__file__).with_name("documentation.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["documentation"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+DOCUMENTATION = helper()
+EXAMPLES = {str(path.relative_to(ROOT)): list(DOCUMENTATION.examples(path.read_text("utf-8"))) for path in PAGES}
+LEFT_OUT = [(page, example) for page, found in EXAMPLES.items() for example in found if example.skipped]
+WITH_EXAMPLES = [page for page, found in EXAMPLES.items() if any(not example.skipped for example in found)]
+
+
+@pytest.mark.parametrize("page", WITH_EXAMPLES)
+def test_the_examples_of_a_page_do_what_it_says(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torch")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    reader = DOCUMENTATION.Reader(tmp_path)
+    for example in EXAMPLES[page]:
+        if not example.skipped:
+            reader.follow(example, page)
+
+
+@pytest.mark.parametrize(("page", "example"), LEFT_OUT, ids=[f"{p}:{e.line}" for p, e in LEFT_OUT])
+def test_an_example_that_is_not_run_gives_its_reason(page: str, example: object) -> None:
+    pytest.skip(f"not run: {example.skipped}")  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("page", EXAMPLES)
+def test_no_example_hides_in_indented_code(page: str) -> None:
+    assert DOCUMENTATION.unseen((ROOT / page).read_text("utf-8")) == []
+
+
+def modules() -> list[str]:
+    found = pkgutil.walk_packages(cislens.__path__, "cislens.")
+    return ["cislens", *(m.name for m in found if ".demo" not in m.name and not m.name.endswith("__main__"))]
+
+
+@pytest.mark.parametrize("name", modules())
+def test_the_examples_in_docstrings_hold(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    module = importlib.import_module(name)
+    failed, _ = doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE)
+    assert failed == 0
+
+
+def test_a_page_that_shows_what_does_not_happen_fails(tmp_path: Path) -> None:
+    page = '```console\n$ echo one two\none ...\n```\n\n```console\n$ echo one\nthree\n```\n'
+    good, bad = DOCUMENTATION.examples(page)
+    reader = DOCUMENTATION.Reader(tmp_path)
+    reader.follow(good, "page")
+    with pytest.raises(AssertionError, match="must print"):
+        reader.follow(bad, "page")
+
+
+def test_a_command_that_fails_fails_its_page_unless_it_is_meant_to(tmp_path: Path) -> None:
+    meant, unmeant = DOCUMENTATION.examples("```console exit=3\n$ exit 3\n```\n```bash\nexit 3\n```\n")
+    reader = DOCUMENTATION.Reader(tmp_path)
+    reader.follow(meant, "page")
+    with pytest.raises(AssertionError, match="ended with 3"):
+        reader.follow(unmeant, "page")
