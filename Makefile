@@ -23,7 +23,7 @@ $(READY): pyproject.toml constraints.txt
 	  $(PYTHON) -m venv --clear --without-pip $(VENV) && \
 	  $(PYTHON) -m pip --python $(BIN)/python install --quiet pip; }
 	@echo "installing cislens with all extras into $(VENV); this takes some minutes the first time"
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --quiet --constraint constraints.txt --editable '.[dev]'
 	@touch $(READY)
 
 demo: $(READY) ## take the tour on the bundled model; ends with the path of a page
@@ -49,10 +49,10 @@ types: $(READY)
 	$(BIN)/basedpyright
 
 docs: $(READY) ## build the documentation into site/
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 benchmark-env: $(READY)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[benchmark]'
+	$(BIN)/python -m pip install --quiet --quiet --constraint constraints.txt --editable '.[benchmark]'
 
 benchmarks: benchmark-env ## measure beside peers; needs CISLENS_REAL_DATA
 	$(BIN)/python benchmarks/startup.py

@@ -4,7 +4,8 @@ A page is Markdown. Fenced blocks of `python`, `console` and `bash` are run in o
 
 - `python` in one interpreter a page; with `title="NAME"` (any language) the block is a file that is written instead;
 - `console`: lines after "$ " are commands; the other lines are what they print, in order, where "..." stands for
-  anything, so that a page cannot show what no longer happens; a block that expects failure says so with exit=N;
+  anything, so that a page cannot show what no longer happens;
+- `<!-- ends with N -->` above a block says that its commands fail with that status;
 - `<!-- not run: REASON -->` above a block leaves it out.
 """
 
@@ -22,7 +23,7 @@ from typing import Any
 FENCE = re.compile(r"^(?P<indent> *)```(?P<language>\w+)?(?P<rest>[^`\n]*)$")
 NOT_RUN = re.compile(r"<!-- not run: (?P<reason>.+?) -->")
 TITLE = re.compile(r'title="(?P<title>[^"]+)"')
-EXIT = re.compile(r"exit=(?P<status>\d+)")
+STATUS = re.compile(r"<!-- ends with (?P<status>\d+) -->")
 RUN = ("python", "console", "bash")
 SECONDS = 300  # after which a command hangs
 
@@ -54,7 +55,7 @@ def examples(page: str) -> Iterator[Example]:
             number += 1
         body = "\n".join(line[indent:] for line in lines[start + 1 : number]) + "\n"
         above = next((line for line in reversed(lines[:start]) if line.strip()), "")
-        skipped, title, status = NOT_RUN.search(above), TITLE.search(opened["rest"]), EXIT.search(opened["rest"])
+        skipped, title, status = NOT_RUN.search(above), TITLE.search(opened["rest"]), STATUS.search(above)
         if title or opened["language"] in RUN:
             yield Example(
                 start + 1,

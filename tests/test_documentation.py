@@ -57,6 +57,27 @@ def test_no_example_hides_in_indented_code(page: str) -> None:
     assert DOCUMENTATION.unseen((ROOT / page).read_text("utf-8")) == []
 
 
+def test_the_reference_names_everything_that_is_public() -> None:
+    reference = "".join(path.read_text("utf-8") for path in (ROOT / "docs" / "reference").glob("*.md"))
+    # CislensError stands with the other errors, hookimpl with the hooks.
+    missing = [name for name in cislens.__all__ if f"cislens.{name}\n" not in reference]
+    assert set(missing) <= {"CislensError", "hookimpl"}
+
+
+def test_the_reference_shows_the_help_of_every_command() -> None:
+    from cislens.cli.app import app
+
+    page = (ROOT / "docs" / "reference" / "command-line.md").read_text("utf-8")
+    names = [command.name for command in app.registered_commands] + [group.name for group in app.registered_groups]
+    assert all(f"{{{{ help {name} }}}}" in page for name in names)
+
+
+def test_every_page_is_reached_from_the_navigation() -> None:
+    navigation = (ROOT / "mkdocs.yml").read_text("utf-8")
+    pages = [path.relative_to(ROOT / "docs").as_posix() for path in PAGES if "docs" in path.parts]
+    assert [page for page in pages if page not in navigation] == []
+
+
 def modules() -> list[str]:
     found = pkgutil.walk_packages(cislens.__path__, "cislens.")
     return ["cislens", *(m.name for m in found if ".demo" not in m.name and not m.name.endswith("__main__"))]
@@ -71,7 +92,7 @@ def test_the_examples_in_docstrings_hold(name: str, tmp_path: Path, monkeypatch:
 
 
 def test_a_page_that_shows_what_does_not_happen_fails(tmp_path: Path) -> None:
-    page = '```console\n$ echo one two\none ...\n```\n\n```console\n$ echo one\nthree\n```\n'
+    page = "```console\n$ echo one two\none ...\n```\n\n```console\n$ echo one\nthree\n```\n"
     good, bad = DOCUMENTATION.examples(page)
     reader = DOCUMENTATION.Reader(tmp_path)
     reader.follow(good, "page")
@@ -80,7 +101,7 @@ def test_a_page_that_shows_what_does_not_happen_fails(tmp_path: Path) -> None:
 
 
 def test_a_command_that_fails_fails_its_page_unless_it_is_meant_to(tmp_path: Path) -> None:
-    meant, unmeant = DOCUMENTATION.examples("```console exit=3\n$ exit 3\n```\n```bash\nexit 3\n```\n")
+    meant, unmeant = DOCUMENTATION.examples("<!-- ends with 3 -->\n```console\n$ exit 3\n```\n```bash\nexit 3\n```\n")
     reader = DOCUMENTATION.Reader(tmp_path)
     reader.follow(meant, "page")
     with pytest.raises(AssertionError, match="ended with 3"):

@@ -73,7 +73,7 @@ def find_inputs(model: Any, options: OracleOptions) -> Inputs:
     OracleError
         If none or several could take it, or options do not fit.
     """
-    declared = model.inputs or []
+    declared = getattr(model, "inputs", None) or []
     if not declared:
         return _undeclared(model, options)
     names = tuple(str(tensor.name) for tensor in declared)
@@ -119,7 +119,8 @@ def _sequence(names: Sequence[str], shapes: Sequence[Shape], options: OracleOpti
     wanted = options.layout.replace(" ", "")
     candidates = []
     for i, (name, shape) in enumerate(zip(names, shapes, strict=True)):
-        fitting = [layout for layout in LAYOUTS if _fits(shape, layout) and wanted in ("auto", layout)]
+        stated = LAYOUTS if wanted == "auto" else (wanted,)
+        fitting = [layout for layout in stated if _fits(shape, layout, wanted != "auto")]
         if fitting and name not in options.extra_inputs:
             candidates.append((i, fitting[0]))
     listed = ", ".join(f"{name} {shape}" for name, shape in zip(names, shapes, strict=True))
@@ -134,14 +135,14 @@ def _sequence(names: Sequence[str], shapes: Sequence[Shape], options: OracleOpti
     return candidates[0]
 
 
-def _fits(shape: Shape, layout: str) -> bool:
+def _fits(shape: Shape, layout: str, stated: bool) -> bool:
     axes = layout.split(",")
     if len(axes) != len(shape):
         return False
     fixed = {"4": 4, "1": 1}
     sizes = dict(zip(axes, shape, strict=True))
     others = all(sizes[axis] == fixed[axis] for axis in axes if axis in fixed)
-    return others and sizes["length"] != 1
+    return others and (stated or sizes["length"] != 1)  # unless stated, an axis of size 1 is no sequence
 
 
 def _length(shape: Shape, layout: str, stated: int | None) -> int | None:

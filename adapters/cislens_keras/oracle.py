@@ -60,8 +60,8 @@ class KerasOracle(Oracle):
         self.encoding = self.inputs.encoding
         self.compiled = Compiled(self.model, self.inputs, self.dtype, self._place, device != "cpu")
         self._functions: dict[tuple[str, bool], Any] = {}
-        found = self._probe()
         self._graph = flatten(self.model) if is_graph(self.model) else None
+        found = self._probe()
         scales = found_scales(self._graph, tuple(found)) if self._graph is not None else {}
         heads = options.declare(found, scales)
         named = name or str(getattr(model, "name", "keras model"))
@@ -89,7 +89,7 @@ class KerasOracle(Oracle):
 
     def _output_names(self, count: int) -> list[str]:
         names = self.compiled.names
-        if names is None and self.model.outputs:
+        if names is None and self._graph is not None:
             names = [str(tensor._keras_history.operation.name) for tensor in self.model.outputs]
         if names is None or len(set(names)) != count:
             names = ["output"] if count == 1 else [f"output{i}" for i in range(count)]
@@ -303,7 +303,7 @@ def in_precision(model: Any, options: OracleOptions) -> Any:
         If the model does not show its layers, so that no copy can be made.
     """
     wanted = options.precision
-    kinds = {str(part.dtype) for part in (*model.weights, *(model.inputs or ()))}
+    kinds = {str(part.dtype) for part in (*model.weights, *(getattr(model, "inputs", None) or ()))}
     if wanted == "float32" or kinds == {wanted}:
         return model
     if not is_graph(model):

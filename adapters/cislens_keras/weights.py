@@ -1,8 +1,8 @@
 """Load weights from HDF5 files without ever leaving a layer at its initial values in silence.
 
 Keras itself can: `load_weights(by_name=True)` on a model whose layers are named otherwise loads nothing and says so to
-nobody. Here the arrays are read and matched to the model's, by name where all names and shapes agree, else by order and shape;
-anything left over on either side is an error, and what was loaded is compared with the file afterwards.
+nobody. Here the arrays are read and matched to the model's, by name where all names and shapes agree, else by order and
+shape; anything left over on either side is an error, and what was loaded is compared with the file afterwards.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
+import warnings
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -223,7 +224,7 @@ def _load_current(model: Any, file: Path, opened: Any, labels: tuple[Path, str])
         raise OracleError(f"{labels[0]} must hold the weights of a Keras model, but none were found in it")
     with tempfile.TemporaryDirectory() as folder:
         own = Path(folder) / "own.weights.h5"
-        model.save_weights(own)
+        _save(model, own)
         with h5py.File(own, "r+") as target:
             wanted = _current_entries(target)
             pairs = _matched(stored, wanted, labels, lambda entry, _: entry)
@@ -232,11 +233,18 @@ def _load_current(model: Any, file: Path, opened: Any, labels: tuple[Path, str])
                 for key, array in zip(keys, entry.arrays, strict=True):
                     target[place.label][key][...] = array
         model.load_weights(own)
-        model.save_weights(own, overwrite=True)
+        _save(model, own)
         with h5py.File(own, "r") as loaded:
             for held, entry in zip(_current_entries(loaded), pairs, strict=True):
                 for left, right in zip(held.arrays, entry.arrays, strict=True):
                     _verify(left, right, f"{entry.label} in {labels[0]}")
+
+
+def _save(model: Any, file: Path) -> None:
+    with warnings.catch_warnings():
+        # Keras asks TensorFlow's variables for arrays in a way that NumPy 2 deprecates.
+        warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
+        model.save_weights(file, overwrite=True)
 
 
 # ---- both ----------------------------------------------------------------------------------------------

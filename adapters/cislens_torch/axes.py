@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+
 from cislens_torch.operation import Axes, Call, Description, Window, replaced, tensors_in
 
 SAME = frozenset(
@@ -53,9 +54,8 @@ def rearranged(call: Call) -> Description:
         return Description(None if same and kept.batch is not None else "other", kept)
     if place.axis is None:
         return Description("other", kept)
-    if len(place.values) > (max(positions, 2) if call.function in PERMUTING else positions) or len(
-        set(place.values)
-    ) < len(place.values):
+    most = max(positions, 2) if call.function in PERMUTING else positions
+    if len(place.values) > most or len(set(place.values)) < len(place.values):
         return Description("flatten", kept)
     return _with_positions(call, source, axes, place, kept.batch)
 

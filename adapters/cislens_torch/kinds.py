@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+
+from cislens.oracle.layer import LayerKind
 from cislens_torch.axes import REARRANGING, SAME, rearranged
 from cislens_torch.operation import Axes, Call, Description, Window, tensors_in
 
@@ -75,7 +77,7 @@ def _convolution(call: Call) -> Description:
     place = mark.axes.position
     if place is None:
         kernel = weight.shape[-1]
-        kind = "dense" if weight[0, 0].numel() == 1 else "convolution"
+        kind: LayerKind = "dense" if weight[0, 0].numel() == 1 else "convolution"
         return Description(kind, Axes(mark.axes.batch), Window(kernel), arrays=arrays)
     axis = place - (source.ndim - spatial)
     if axis < 0:

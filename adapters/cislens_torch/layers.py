@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import nn
+
 from cislens.oracle.base import Array
 from cislens.oracle.encoding import Encoding
 from cislens.oracle.layer import Layer, name_activations, with_receptive_fields
 from cislens_torch.axes import REPEATING
 from cislens_torch.operation import INPUT, Operation
 from cislens_torch.trace import Trace
-from torch import nn
 
 INPUT_NAME = "input"
 

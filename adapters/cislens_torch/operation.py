@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+
 from cislens.oracle.layer import LayerKind
 
 # The call that stands for the model's input.

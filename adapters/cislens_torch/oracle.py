@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
+
 from cislens.errors import CapabilityError, OracleError
 from cislens.oracle.base import Array, Oracle
 from cislens.oracle.encoding import Encoding
@@ -25,7 +27,6 @@ from cislens_torch.subnetwork import SubnetworkOracle
 from cislens_torch.tensors import TensorOracle, encode, evaluating, input_axes, named_outputs
 from cislens_torch.trace import Untraceable, trace
 from cislens_torch.trial import called
-from torch import nn
 
 # What needs the executed operations.
 OF_THE_GRAPH = ("layers", "activations", "weights", "subnetwork", "intervene", "randomised")

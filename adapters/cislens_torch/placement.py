@@ -5,10 +5,11 @@ from __future__ import annotations
 import copy
 
 import torch
+from torch import nn
+
 from cislens.errors import OracleError
 from cislens.oracle.options import OracleOptions
 from cislens_torch.tensors import Placement
-from torch import nn
 
 
 def placed(module: nn.Module, options: OracleOptions) -> tuple[nn.Module, Placement]:
@@ -46,14 +47,10 @@ def _device(wanted: str, current: torch.device) -> torch.device:
         device = torch.device(wanted)
     except RuntimeError:
         raise OracleError(f"the device must be auto, cpu, cuda, cuda:N or mps, got {wanted!r}") from None
-    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if not there.get(device.type, False) or (
-        device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count()
-    ):
-        raise OracleError(
-            f"the device {wanted!r} must be there, but torch does not see it: choose --device cpu or auto"
-        )
-    if device.type == "cuda" and device.index is None:
+    count = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
+    if (device.index or 0) >= count.get(device.type, 0):
+        raise OracleError(f"torch must see the device {wanted!r}, but does not: choose --device cpu or auto")
+    if str(device) == "cuda":
         return torch.device("cuda", torch.cuda.current_device())
     return device
 

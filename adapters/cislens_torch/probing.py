@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import torch
+from torch import nn
+
 from cislens.errors import OracleError
 from cislens.oracle.encoding import BASES, LAYOUTS
 from cislens.oracle.function import PROBE_LENGTHS
 from cislens.oracle.options import OracleOptions
 from cislens_torch.tensors import Placement
 from cislens_torch.trial import Subject, Trial, weightless
-from torch import nn
 
 PLAIN = ("4,length", "length,4")
 SHORT = tuple(length for length in PROBE_LENGTHS if length < 5_000)

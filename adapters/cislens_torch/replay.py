@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from cislens_torch.operation import INPUT, MARK, Call, Mark, Operation, mark_of, read_call, replaced, tensors_in
-from cislens_torch.strip import Place, Stripped, common_place, stripped
-from cislens_torch.trace import Trace, distinct
 from torch.overrides import TorchFunctionMode
+
+from cislens_torch.operation import INPUT, MARK, Call, Mark, Operation, mark_of, read_call, replaced, tensors_in
+from cislens_torch.strip import ORIGIN, Place, Stripped, common_place, stripped
+from cislens_torch.trace import Trace, distinct
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class Stop:
 class PlacedMark(Mark):
     """A mark that also says where a stripped tensor's positions lie, and what stands in for an edited one."""
 
-    place: Place = Place()
+    place: Place = ORIGIN
     edited: torch.Tensor | None = None
 
 
@@ -125,7 +126,7 @@ class Replay(TorchFunctionMode):
             source, mark = call.marked[0]
             return source.view_as(source), mark.place
         if self.without_padding is None:
-            return distinct(call, call.run()), Place()
+            return distinct(call, call.run()), ORIGIN
         if operation is not None:
             result, place = stripped(call, operation, self.without_padding, self.trace.results[number])
             return distinct(call, result), place
@@ -138,7 +139,8 @@ class Replay(TorchFunctionMode):
         stands_in = {id(tensor): mark.edited for tensor, mark in call.marked if mark.edited is not None}
 
         def current(tensor: torch.Tensor) -> torch.Tensor:
-            return stands_in.get(id(tensor), tensor)
+            other = stands_in.get(id(tensor))
+            return tensor if other is None else other
 
         marked = tuple((current(tensor), mark_of(current(tensor), self.run)) for tensor, _ in call.marked)
         return Call(call.function, call.callee, replaced(call.args, current), replaced(call.kwargs, current), marked)

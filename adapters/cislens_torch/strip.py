@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+
 from cislens.errors import CapabilityError
 from cislens_torch.operation import Call, Operation, replaced
 
@@ -30,6 +31,9 @@ class Place:
 
     start: int = 0
     step: int = 1
+
+
+ORIGIN = Place()
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,7 @@ def common_place(call: Call) -> Place:
 def stripped(call: Call, operation: Operation, task: Stripped, form: Any) -> tuple[Any, Place]:
     """Make one call without padding; return its result and place."""
     if operation.call not in task.needed:
-        return _blank(form, operation, call.marked[0][0]), Place()
+        return _blank(form, operation, call.marked[0][0]), ORIGIN
     kind = operation.does.kind
     place = common_place(call)
     if kind in JOINING:
@@ -173,10 +177,9 @@ def _unpadded(call: Call, operation: Operation, task: Stripped) -> torch.Tensor:
         widths[at : at + 2] = [0] * len(widths[at : at + 2])
         if not any(widths):
             return source
-        rest = call.args[2:]
-        return torch.as_tensor(
-            call.callee(source, widths, *rest, **{k: v for k, v in call.kwargs.items() if k != "pad"})
-        )
+        named = {name: value for name, value in call.kwargs.items() if name != "pad"}
+        padded: torch.Tensor = call.callee(source, widths, *call.args[2:], **named)
+        return padded
     if source.ndim != len(operation.shape):
         raise _fixed(task)
     return source

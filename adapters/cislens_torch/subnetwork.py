@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
+
 from cislens.errors import CapabilityError
 from cislens.oracle.head import Head
 from cislens.oracle.layer import Layer

@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
+
 from cislens.errors import OracleError
 from cislens.oracle.base import Array, Oracle, Outputs, Pullback
 from cislens.oracle.encoding import Encoding
 from cislens.oracle.head import Head
 from cislens_torch.layers import to_numpy
 from cislens_torch.operation import Axes
-from torch import nn
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class TensorOracle(Oracle):
         self.counts.predictions += len(x)
         if follows:
             x = x.view_as(x)
-            x.register_hook(self._count_pullback)
+            x.register_hook(self._count_pullback)  # type: ignore[no-untyped-call]
         with torch.set_grad_enabled(follows), evaluating(self.module, frozen=follows):
             return self._answer(x.to(self.placement.device))
 

@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from torch import nn
+from torch.overrides import TorchFunctionMode
+
 from cislens_torch.kinds import describe
 from cislens_torch.operation import (
     INPUT,
@@ -21,8 +24,6 @@ from cislens_torch.operation import (
     read_call,
     tensors_in,
 )
-from torch import nn
-from torch.overrides import TorchFunctionMode
 
 
 @dataclass

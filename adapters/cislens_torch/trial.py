@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from torch import nn
+from torch.overrides import TorchFunctionMode
+
 from cislens.errors import OracleError
 from cislens.oracle.encoding import Encoding
 from cislens.oracle.options import OracleOptions
 from cislens_torch.operation import plain_name
 from cislens_torch.tensors import Placement, evaluating, named_outputs
-from torch import nn
-from torch.overrides import TorchFunctionMode
 
 BATCH = 3  # no channel count of a first layer, so that no axis of the batch is taken for one
 WEIGHTED = frozenset(

@@ -54,6 +54,11 @@ class Motif:
             raise ReportError(f"{self.kind} of motif {self.id!r} must not be negative: say kind='weights'")
         if self.kind == "probabilities" and not np.allclose(self.matrix.sum(1), 1, atol=1e-3):
             raise ReportError(f"probabilities of motif {self.id!r} must sum to 1 at each position: say kind='counts'")
+        if not (min(self.background) > 0 and abs(sum(self.background) - 1) < 1e-3):
+            raise ReportError(
+                f"the background of motif {self.id!r} must be four positive frequencies that sum to 1, "
+                f"got {self.background}"
+            )
         if not self.name:
             object.__setattr__(self, "name", self.id)
 
@@ -61,10 +66,18 @@ class Motif:
         return len(self.matrix)
 
     def probabilities(self, pseudocount: float = 0.0) -> Array:
-        """Return the motif as probabilities (width, 4); counts get `pseudocount` spread by the background."""
+        """Return the motif as probabilities (width, 4); counts get `pseudocount` spread by the background.
+
+        Raises
+        ------
+        ReportError
+            If it holds contributions, or a position without a count and there is no pseudocount.
+        """
         background = np.asarray(self.background)
         if self.kind == "counts":
             padded = self.matrix + pseudocount * background
+            if not (padded.sum(1) > 0).all():
+                raise ReportError(f"motif {self.id!r} must have counts at every position, one has none: trim it first")
             return np.asarray(padded / padded.sum(1, keepdims=True))
         if self.kind == "probabilities":
             return self.matrix

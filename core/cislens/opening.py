@@ -77,9 +77,7 @@ def _open_named(text: str, weights: Path | None, options: OracleOptions) -> Orac
         return _open_member(_load_file(source), match["name"], weights, options, f"{source.name}:{match['name']}")
     if match := IN_MODULE.fullmatch(text):
         return _open_member(_load_module(match["module"], text), match["name"], weights, options, text)
-    raise OracleError(
-        f"a model must be a file or folder that exists, file.py:factory or module:function, got {text!r}"
-    )
+    raise OracleError(f"a model must be a file or folder that exists, file.py:factory or module:function, got {text!r}")
 
 
 def _load_file(path: Path) -> ModuleType:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from cislens.oracle.answers import checked_input, checked_outputs
 from cislens.oracle.base import Array, Oracle, Outputs
 from cislens.oracle.counts import Counts
 from cislens.oracle.head import Head
@@ -76,13 +77,13 @@ class Targeted:
         One forward pass, and one backward pass a target; one batch is held at a time.
         """
         self.oracle.require("linearize")
-        array = self.oracle._checked(x)
+        array = checked_input(x, self.oracle.name, self.oracle.length)
         t = len(self.targets)
         gradients = np.empty((t, *array.shape), self.oracle.dtype)
         values = np.empty((len(array), t), self.oracle.dtype)
         # Counted here, not in the batch, which also runs while the fastest batch size is measured.
         for rows, (outputs, value, slopes) in self.oracle.batcher.run(self._gradient_batch, array):
-            self.oracle._checked_outputs(outputs, rows)
+            checked_outputs(outputs, rows, self.oracle)
             self.oracle.counts.predictions += rows.stop - rows.start
             self.oracle.counts.pullbacks += t * (rows.stop - rows.start)
             values[rows] = value

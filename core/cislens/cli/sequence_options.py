@@ -37,7 +37,7 @@ def _declared(
     key: Annotated[
         str | None, typer.Option("--key", help="Which array of an .npz or .h5 file.", rich_help_panel=PANEL)
     ] = None,
-    axes_of_array: Annotated[
+    array_layout: Annotated[
         str,
         typer.Option("--array-layout", help="Axes of an array file: 'length,4' or '4,length'.", rich_help_panel=PANEL),
     ] = "length,4",
@@ -53,9 +53,13 @@ class SequenceOptions:
 
     def read(self, path: str, length: int | None) -> Sequences:
         """Read a file at the model's length."""
-        from cislens.sequences import read_sequences
+        from cislens.sequences import ReadPolicy, read_sequences
 
-        return read_sequences(path, length=length, **self.given)
+        given = self.given
+        policy = ReadPolicy(given["lowercase"], given["ambiguous"], given["array_layout"])
+        return read_sequences(
+            path, length=length, fit=given["length"], genome=given["genome"], key=given["key"], policy=policy
+        )
 
 
 with_sequence_options = sharing(_declared, "read", SequenceOptions)

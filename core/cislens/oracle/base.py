@@ -2,43 +2,28 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, final
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, final
 
 import numpy as np
 import numpy.typing as npt
 
-from cislens.errors import CapabilityError, OracleError, SequenceError
+from cislens.errors import CapabilityError, OracleError
+from cislens.oracle.answers import check_cotangent, checked_input, checked_outputs, concatenate
 from cislens.oracle.batching import Batcher, BatchSize
 from cislens.oracle.counts import Counts
 from cislens.oracle.head import Head
+from cislens.oracle.hooks import HOOKS, Array, Hooks, Outputs, Pullback
 from cislens.oracle.layer import Layer
-from cislens.oracle.options import OracleOptions
 
 if TYPE_CHECKING:
     from cislens.target import Target
     from cislens.targeted import Targeted
 
-Array = npt.NDArray[Any]
-Outputs = dict[str, Array]
-Pullback = Callable[[Mapping[str, Array]], Array]
-
-# What an explainer can ask for, and the hook that an adapter writes to offer it.
-HOOKS = {
-    "predict": "_predict",
-    "linearize": "_linearize",
-    "layers": "_layers",
-    "activations": "_activations",
-    "weights": "_weights",
-    "subnetwork": "_subnetwork",
-    "intervene": "_intervene",
-    "randomised": "_randomised",
-    "logits": "_logits",
-}
+__all__ = ["HOOKS", "Array", "Oracle", "Outputs", "Pullback"]
 
 
-class Oracle(ABC):
+class Oracle(Hooks):
     """Answer for sequences with named heads, and show how the answer came about.
 
     The public methods are final: they check, cast, batch and count. An adapter author writes `_predict` and, of
@@ -58,12 +43,6 @@ class Oracle(ABC):
     device
         Where it runs, as the framework names it.
     """
-
-    dtype: npt.DTypeLike = np.float32
-    # How the model was opened, where an adapter opened it.
-    options: OracleOptions | None = None
-    # Why a capability is missing where its hook is not written.
-    unavailable: str = "this kind of model does not offer it"
 
     def __init__(
         self,
@@ -86,62 +65,11 @@ class Oracle(ABC):
         heads = ", ".join(f"{head.name}{list(head.shape)}" for head in self.heads)
         return f"{type(self).__name__}({self.name!r}, length={self.length}, heads: {heads})"
 
-    # ---- hooks -------------------------------------------------------------------------------------------
-
-    @abstractmethod
-    def _predict(self, x: Array) -> Outputs:
-        """Return each head's array (batch, *shape) for one batch."""
-
-    def _linearize(self, x: Array) -> tuple[Outputs, Pullback]:
-        """Return outputs and a pullback that may be called more than once; heads left out of it count as zero."""
-        raise NotImplementedError
-
-    def _layers(self) -> tuple[Layer, ...]:
-        """Return the layers in topological order, receptive fields filled in."""
-        raise NotImplementedError
-
-    def _activations(self, x: Array, layer: Layer, pre: bool) -> Array:
-        """Return values (batch, positions, units), or (batch, units) of a layer without positions."""
-        raise NotImplementedError
-
-    def _weights(self, layer: Layer) -> dict[str, Array]:
-        """Return the layer's arrays by name."""
-        raise NotImplementedError
-
-    def _subnetwork(self, layer: Layer) -> Oracle:
-        """Return the network up to one layer, on its receptive field."""
-        raise NotImplementedError
-
-    def _intervene(self, edits: Mapping[str, Mapping[int, float]]) -> Oracle:
-        """Return the model with these units held at these values."""
-        raise NotImplementedError
-
-    def _randomised(self, layer: Layer, rng: np.random.Generator) -> Oracle:
-        """Return the model with this layer's weights drawn anew."""
-        raise NotImplementedError
-
-    def _logits(self, heads: Sequence[str]) -> Oracle:
-        """Return the model without the final sigmoid of these heads, their scale "logit"."""
-        raise NotImplementedError
-
-    def _declined(self) -> dict[str, str]:
-        """Return the capabilities that this instance cannot offer, each with its reason."""
-        return {}
-
     def _fingerprint(self) -> str:
         """Return a hash of what makes this model answer as it does."""
         from cislens.oracle.fingerprint import fingerprint_of_answers
 
         return fingerprint_of_answers(self)
-
-    def _is_out_of_memory(self, error: Exception) -> bool:
-        """Tell whether a smaller batch could cure this error."""
-        return isinstance(error, MemoryError)
-
-    @property
-    def native(self) -> Any:
-        """The framework's own object; None where there is none."""
-        return None
 
     # ---- what it can do ----------------------------------------------------------------------------------
 
@@ -149,7 +77,7 @@ class Oracle(ABC):
     @property
     def capabilities(self) -> frozenset[str]:
         """What explainers may ask of this oracle: hooks that are written, less what is declined."""
-        written = {name for name, hook in HOOKS.items() if getattr(type(self), hook) is not getattr(Oracle, hook)}
+        written = {name for name, hook in HOOKS.items() if getattr(type(self), hook) is not getattr(Hooks, hook)}
         native = self.native
         kinds = {f"native:{kind.__name__}" for kind in type(native).__mro__[:-1]} if native is not None else set()
         return frozenset((written | kinds) - set(self._declined()))
@@ -208,10 +136,10 @@ class Oracle(ABC):
             for block in x:
                 yield from self.stream(block)
             return
-        checked = self._checked(x)
+        checked = checked_input(x, self.name, self.length)
         for rows, outputs in self.batcher.run(self._predict_batch, checked):
             self.counts.predictions += rows.stop - rows.start
-            yield self._checked_outputs(outputs, rows)
+            yield checked_outputs(outputs, rows, self)
 
     def _predict_batch(self, x: Array) -> Outputs:
         return self._predict(np.asarray(x, self.dtype))
@@ -233,16 +161,16 @@ class Oracle(ABC):
             The forward pass of all `n` sequences stays in memory while `pullback` lives; `vjp` holds one batch.
         """
         self.require("linearize")
-        checked = self._checked(x)
+        checked = checked_input(x, self.name, self.length)
         kept: list[tuple[slice, Pullback]] = []
         answers = []
         for rows, (outputs, pullback) in self.batcher.run(self._linearize_batch, checked):
             self.counts.predictions += rows.stop - rows.start
-            answers.append(self._checked_outputs(outputs, rows))
+            answers.append(checked_outputs(outputs, rows, self))
             kept.append((rows, pullback))
 
         def pull(cotangent: Mapping[str, Array]) -> Array:
-            self._check_cotangent(cotangent, len(checked))
+            check_cotangent(cotangent, self.heads, len(checked))
             gradient = np.empty(checked.shape, self.dtype)
             for rows, pullback in kept:
                 gradient[rows] = pullback({name: np.asarray(c[rows], self.dtype) for name, c in cotangent.items()})
@@ -258,12 +186,12 @@ class Oracle(ABC):
     def vjp(self, x: npt.ArrayLike, cotangent: Mapping[str, Array]) -> tuple[Outputs, Array]:
         """Return the answers and the pullback of one cotangent, holding one batch at a time."""
         self.require("linearize")
-        checked = self._checked(x)
-        self._check_cotangent(cotangent, len(checked))
+        checked = checked_input(x, self.name, self.length)
+        check_cotangent(cotangent, self.heads, len(checked))
         gradient = np.empty(checked.shape, self.dtype)
         answers = []
         for rows, (outputs, pullback) in self.batcher.run(self._linearize_batch, checked):
-            answers.append(self._checked_outputs(outputs, rows))
+            answers.append(checked_outputs(outputs, rows, self))
             gradient[rows] = pullback({name: np.asarray(c[rows], self.dtype) for name, c in cotangent.items()})
             self.counts.predictions += rows.stop - rows.start
             self.counts.pullbacks += rows.stop - rows.start
@@ -301,7 +229,7 @@ class Oracle(ABC):
         """
         self.require("activations")
         chosen = self.layer(layer)
-        checked = self._checked(x)
+        checked = checked_input(x, self.name, self.length)
         parts = []
         for rows, values in self.batcher.run(
             lambda batch: self._activations(np.asarray(batch, self.dtype), chosen, pre), checked
@@ -367,59 +295,9 @@ class Oracle(ABC):
         known = {head.name: head for head in self.heads}
         for name in heads:
             if name not in known or known[name].scale != "probability":
-                raise OracleError(f"{name!r} must be a head of {self.name} that is a probability: declare it with --scale")
+                raise OracleError(
+                    f"{name!r} must be a head of {self.name} that is a probability: declare it with --scale"
+                )
         opened = self._logits(heads)
         opened.counts = self.counts
         return opened
-
-    # ---- checks ------------------------------------------------------------------------------------------
-
-    def _checked(self, x: Any) -> Array:
-        array = np.asarray(getattr(x, "onehot", x))
-        if array.ndim != 3 or array.shape[2] != 4:
-            hint = ": transpose with x.swapaxes(1, 2)" if array.ndim == 3 and array.shape[1] == 4 else ""
-            raise SequenceError(f"sequences must have shape (n, {self.length or 'length'}, 4), got {array.shape}{hint}")
-        if self.length is not None and array.shape[1] != self.length and len(array):
-            raise SequenceError(
-                f"{self.name} takes sequences of {self.length} bp, got {array.shape[1]}: choose --length crop-center, "
-                "crop-left, crop-right or pad-n when reading them, or give sequences of that length"
-            )
-        if array.dtype.kind == "f":
-            if not np.isfinite(array).all():
-                raise SequenceError("sequences must be finite, got NaN or infinity")
-        elif array.dtype.kind not in "biu":
-            raise SequenceError(f"sequences must be numbers, got {array.dtype}: encode them as one-hot first")
-        return array
-
-    def _checked_outputs(self, outputs: Outputs, rows: slice) -> Outputs:
-        n = rows.stop - rows.start
-        for head in self.heads:
-            if head.name not in outputs:
-                raise OracleError(f"{self.name} must answer with head {head.name!r}, got {', '.join(outputs)}")
-            values = outputs[head.name]
-            if values.shape[0] != n or (self.length is not None and values.shape != (n, *head.shape)):
-                raise OracleError(f"head {head.name!r} must answer with shape {(n, *head.shape)}, got {values.shape}")
-            if not np.isfinite(values).all():
-                bad = rows.start + int(np.argmin(np.isfinite(values).reshape(n, -1).all(1)))
-                raise OracleError(
-                    f"head {head.name!r} must be finite, got NaN or infinity for sequence {bad} (counted from 0): "
-                    "check its weights and that sequence"
-                )
-        return outputs
-
-    def _check_cotangent(self, cotangent: Mapping[str, Array], n: int) -> None:
-        known = {head.name: head for head in self.heads}
-        for name, array in cotangent.items():
-            if name not in known:
-                raise OracleError(f"a cotangent must name one of the heads {', '.join(known)}, got {name!r}")
-            if array.shape[0] != n:
-                raise OracleError(f"the cotangent of {name!r} must have {n} rows, got {array.shape[0]}")
-
-
-def concatenate(parts: Sequence[Outputs], heads: Sequence[Head]) -> Outputs:
-    """Join the answers of consecutive batches; with none, give empty arrays of the heads' shapes."""
-    if not parts:
-        return {head.name: np.empty((0, *head.shape), np.float32) for head in heads}
-    if len(parts) == 1:
-        return parts[0]
-    return {head.name: np.concatenate([part[head.name] for part in parts]) for head in heads}

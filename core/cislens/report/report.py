@@ -156,15 +156,13 @@ def join(reports: Sequence[MotifReport]) -> MotifReport:
     dropped = tuple(drop for r in reports for drop in r.dropped)
     reports = [r for r in reports if len(r.sequences)] or reports[:1]
     first = reports[0]
-    held = [report for report in reports if len(report.sequences)] or [first]
-    validity = join_validity([r.validity for r in held])
     return MotifReport(
         sequences=join_sequences([r.sequences for r in reports]),
-        predictions=_joined([r.predictions for r in held]),
-        attributions=_joined_part([r.attributions for r in held]),
-        masks=_joined_part([r.masks for r in held]),
+        predictions=_joined([r.predictions for r in reports]),
+        attributions=_joined_part([r.attributions for r in reports]),
+        masks=_joined_part([r.masks for r in reports]),
         motifs=tuple(motif for r in reports for motif in r.motifs),
-        validity=validity.warned(*(sentence for r in reports for sentence in r.validity.warnings)),
+        validity=join_validity([r.validity for r in reports]),
         provenance=replace(first.provenance, cost=cost),
         dropped=dropped,
         **{name: _joined_table([getattr(r, name) for r in reports]) for name in TABLES},

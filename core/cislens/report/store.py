@@ -17,7 +17,7 @@ from cislens.errors import ReportError
 from cislens.report.provenance import Cost
 from cislens.report.report import TABLES, MotifReport
 from cislens.report.store_arrays import decode_text, encode_text, open_array, read, write_whole
-from cislens.report.store_json import read_attributes, write_group, writing
+from cislens.report.store_json import UNFINISHED, read_attributes, write_group, writing
 from cislens.report.store_key import RunKey
 from cislens.report.store_layout import SCHEMA, Layout
 from cislens.report.store_lock import Lock
@@ -55,12 +55,9 @@ class ReportStore:
             If it is not there or no store of cislens, or was written by a newer cislens.
         """
         folder = Path(path)
-        if mode == "a":
+        if mode == "a" and _is_free(folder):
             with writing(folder):
-                empty = not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
-                if empty:
-                    write_group(folder / "reports")
-                    write_group(folder, {"cislens": {"schema": SCHEMA}})
+                write_group(folder, {"cislens": {"schema": SCHEMA}})
         if not folder.exists():
             raise ReportError(f"there must be a store of reports at {folder}, and nothing is: check the path")
         if not (folder / "zarr.json").exists():
@@ -114,6 +111,8 @@ class ReportStore:
             raise ReportError(f"a block must hold at least one sequence, got {block}")
         layout = Layout(self.path, label)
         with writing(self.path):
+            if not (self.path / "reports" / "zarr.json").exists():
+                write_group(self.path / "reports")
             lock = Lock(layout.lock, f"report {label!r} of {self.path}")
             lock.acquire()
             try:
@@ -181,6 +180,13 @@ def save(report: MotifReport, path: str | Path, label: str = "report", *, overwr
         for number in writer.pending:
             writer.write(number, _share(report, writer.rows(number)))
         writer.finish(made)
+
+
+def _is_free(folder: Path) -> bool:
+    """Tell whether a store may be made here: nothing is there, or what a kill left of making one."""
+    if not folder.exists():
+        return True
+    return folder.is_dir() and all(path.name.startswith(UNFINISHED) for path in folder.iterdir())
 
 
 def _share(report: MotifReport, rows: slice) -> MotifReport:

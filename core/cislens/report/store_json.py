@@ -16,6 +16,8 @@ from cislens.errors import ReportError
 
 # Marks a float that JSON has no number for.
 NOT_FINITE = "__float__"
+# Begins the name of a group's metadata until they are whole.
+UNFINISHED = ".zarr.json-"
 
 
 def plain(value: Any) -> Any:
@@ -57,7 +59,7 @@ def write_group(folder: Path, attributes: Mapping[str, Any] | None = None) -> No
     """Make a folder a zarr group with these attributes; a kill leaves the old ones or the new ones, whole."""
     folder.mkdir(parents=True, exist_ok=True)
     metadata = {"zarr_format": 3, "node_type": "group", "attributes": plain(attributes or {})}
-    unfinished = folder / f".zarr.json-{os.getpid()}"
+    unfinished = folder / f"{UNFINISHED}{os.getpid()}"
     unfinished.write_text(json.dumps(metadata, indent=1, allow_nan=False), encoding="utf-8")
     os.replace(unfinished, folder / "zarr.json")
 

@@ -17,7 +17,7 @@ from cislens.report.provenance import Cost, Provenance
 from cislens.report.report import TABLES, MotifReport, join, join_validity
 from cislens.report.store_arrays import file_name, open_array, read
 from cislens.report.store_json import read_attributes
-from cislens.report.store_layout import Layout, block_count, block_rows
+from cislens.report.store_layout import PARTS, Layout, block_count, block_rows
 from cislens.report.store_sequences import read_sequences
 from cislens.report.store_tables import read_motifs, read_table
 from cislens.report.validity import Validity
@@ -81,9 +81,9 @@ class ReportReader:
     @cached_property
     def validity(self) -> Validity:
         """Measures, summaries and warnings of the whole, read without any map."""
-        blocks = [(self._validity(number), self._kept(number).size > 0) for number in self.finished]
-        with_sequences = [validity for validity, any_kept in blocks if any_kept]
-        joined = join_validity(with_sequences or [validity for validity, _ in blocks] or [Validity()])
+        # As in `join`: blocks of which no sequence could be explained say nothing, unless there are no others.
+        filled = [number for number in self.finished if self._kept(number).size] or self.finished[:1]
+        joined = join_validity([self._validity(number) for number in filled] or [Validity()])
         return joined.warned(*self._warnings())
 
     def blocks(self) -> Iterator[MotifReport]:
@@ -130,7 +130,7 @@ class ReportReader:
     def _block(self, number: int) -> MotifReport:
         facts, kept = self._of(number), self._kept(number)
         rows = block_rows(number, self.n, self.block)
-        parts = {name: self._part(name, number) for name in facts["parts"] if name not in TABLES and name != "motifs"}
+        parts = {name: self._part(name, number) for name in PARTS if name in facts["parts"]}
         folder = self.layout.block(number)
         return MotifReport(
             sequences=read_sequences(self.layout.folder, rows).take(kept),

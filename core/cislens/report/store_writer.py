@@ -23,7 +23,7 @@ from cislens.report.store_arrays import (
     spec_of,
 )
 from cislens.report.store_json import plain, read_attributes, write_group, writing
-from cislens.report.store_layout import Layout, block_count, block_rows
+from cislens.report.store_layout import PARTS, Layout, block_count, block_rows
 from cislens.report.store_lock import Lock
 from cislens.report.store_sequences import read_ids
 from cislens.report.store_tables import write_motifs, write_table
@@ -200,7 +200,7 @@ class ReportWriter:
             write_table(folder / name, getattr(report, name))
         if report.motifs:
             write_motifs(folder / "motifs", report.motifs)
-        parts = [part for part in ("predictions", "attributions", "masks") if getattr(report, part) is not None]
+        parts = [part for part in PARTS if getattr(report, part) is not None]
         rows = self.rows(block)
         write_group(
             folder,

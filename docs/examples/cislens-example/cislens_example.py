@@ -29,7 +29,9 @@ class Occlusion(Explainer):
 
     def __post_init__(self) -> None:
         if self.width < 1 or not 0 <= self.fill <= 0.25:
-            raise CislensError(f"occlusion needs a width above 0 and a fill of 0 to 0.25, got {self.width}, {self.fill}")
+            raise CislensError(
+                f"occlusion needs a width above 0 and a fill of 0 to 0.25, got {self.width}, {self.fill}"
+            )
 
     def run(self, oracle: Targeted, sequences: Sequences, context: Context) -> MotifReport:
         """Explain the sequences one by one, with one prediction a window."""

@@ -49,7 +49,9 @@ class MotifToy(Toy):
         slope: float = 1.0,
     ) -> None:
         self.pwm = np.asarray(pwm, np.float64)
-        self.pool, self.response, self.midpoint, self.slope = pool, response, midpoint, slope
+        self.pool: Pool = pool
+        self.response: Response = response
+        self.midpoint, self.slope = midpoint, slope
         super().__init__(f"motif toy ({pool}, {response})", [Head("value", (), (), scale=SCALES[response])], length)
 
     def _arrays(self) -> Iterable[Array]:

@@ -1,0 +1,281 @@
+"""Backgrounds: sequences that stand for "nothing in particular here", drawn at random."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar, final
+
+import numpy as np
+import numpy.typing as npt
+
+from cislens.dinucleotide import shuffle_dinucleotides
+from cislens.errors import CislensError, SequenceError
+from cislens.sequences.container import OneHot, Sequences, check_onehot
+
+Array = npt.NDArray[Any]
+HIGHEST_ORDER = 8  # 65,536 contexts, more than any set of sequences explained could fill
+GRAMMAR = "uniform, frequencies, frequencies:A/C/G/T, kmer:ORDER, dinucleotide or sequences"
+
+
+@dataclass(frozen=True)
+class Background(ABC):
+    """Draw background sequences for the sequences that are explained.
+
+    What a background measures, it measures on each sequence alone unless it was fitted on a set before, so that
+    neighbours do not change what a sequence is given.
+    """
+
+    name: ClassVar[str]
+
+    @final
+    def sample(self, x: OneHot, n: int, rng: np.random.Generator) -> OneHot:
+        """Draw `n` background sequences for each of `x`.
+
+        Parameters
+        ----------
+        x : (m, length, 4)
+            The sequences explained.
+        n
+            How many for each.
+        rng
+            Where chance comes from; the same stream gives the same sequences.
+
+        Returns
+        -------
+        (m, n, length, 4)
+            One-hot. Where a sequence holds N so do its backgrounds; only those of "sequences" are as they were given.
+
+        Raises
+        ------
+        SequenceError
+            If `x` is not one-hot, or does not fit the background.
+        """
+        check_onehot(x)
+        if n < 0:
+            raise CislensError(f"the number of background sequences must not be negative, got {n}")
+        return self._sample(x, n, rng)
+
+    @abstractmethod
+    def _sample(self, x: OneHot, n: int, rng: np.random.Generator) -> OneHot:
+        """Return (m, n, length, 4) for checked arguments."""
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True)
+class Frequencies(Background):
+    """Draw each base by itself, with given frequencies or those of the sequence explained.
+
+    Parameters
+    ----------
+    frequencies
+        Of A, C, G and T, summing to 1; None to measure them on each sequence.
+    """
+
+    name: ClassVar[str] = "frequencies"
+    frequencies: tuple[float, float, float, float] | None = None
+
+    def __post_init__(self) -> None:
+        given = self.frequencies
+        if given is not None and (len(given) != 4 or not min(given) >= 0 or abs(sum(given) - 1) > 1e-6):
+            raise CislensError(f"base frequencies must be four numbers, none negative, that sum to 1, got {given}")
+
+    @classmethod
+    def fitted(cls, x: OneHot) -> Frequencies:
+        """Measure the frequencies on a set of sequences (m, length, 4)."""
+        a, c, g, t = map(float, _measured(x.reshape(1, -1, 4))[0])
+        return cls((a, c, g, t))
+
+    def _sample(self, x: OneHot, n: int, rng: np.random.Generator) -> OneHot:
+        frequencies = _measured(x) if self.frequencies is None else np.array([self.frequencies] * len(x))
+        return _independent(x, frequencies, n, rng)
+
+    def __str__(self) -> str:
+        return self.name if self.frequencies is None else f"{self.name}:{'/'.join(map(repr, self.frequencies))}"
+
+
+@dataclass(frozen=True)
+class Uniform(Background):
+    """Draw each base by itself, all four equally likely."""
+
+    name: ClassVar[str] = "uniform"
+
+    def _sample(self, x: OneHot, n: int, rng: np.random.Generator) -> OneHot:
+        return _independent(x, np.full((len(x), 4), 0.25), n, rng)
+
+
+@dataclass(frozen=True, eq=False)
+class Kmer(Background):
+    """Draw each base given the bases before it, as a Markov model of the sequence explained or of a set.
+
+    The probability of a base after a context mixes what was counted with the model that is one base shorter, which
+    weighs as much as one count; the shortest mixes with 0.25. So no context is without an answer, and the first bases
+    of a sequence, or those after N, come from the shorter models.
+
+    Parameters
+    ----------
+    order
+        How many bases before it a base depends on; 0 for none.
+    table
+        Probabilities (contexts, 4), as `fitted` measures them; None to measure on each sequence. It is no part of the
+        text form.
+    """
+
+    name: ClassVar[str] = "kmer"
+    order: int = 3
+    table: Array | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.order <= HIGHEST_ORDER:
+            raise CislensError(f"the order of a k-mer model must be 0 to {HIGHEST_ORDER}, got {self.order}")
+
+    @classmethod
+    def fitted(cls, x: OneHot, order: int = 3) -> Kmer:
+        """Measure the model on a set of sequences (m, length, 4)."""
+        return cls(order, _markov_table(x, cls(order).order))
+
+    def _sample(self, x: OneHot, n: int, rng: np.random.Generator) -> OneHot:
+        # One at a time: a table for each sequence can be large.
+        drawn = [_markov_chain(row.any(-1), self._table(row), self.order, rng.random((n, len(row)))) for row in x]
+        return np.stack(drawn) if drawn else np.zeros((0, n, *x.shape[1:]), np.uint8)
+
+    def _table(self, row: OneHot) -> Array:
+        return _markov_table(row[None], self.order) if self.table is None else self.table
+
+    def __str__(self) -> str:
+        return f"{self.name}:{self.order}"
+
+
+@dataclass(frozen=True)
+class Dinucleotide(Background):
+    """Shuffle each sequence so that it keeps its dinucleotides exactly; see `shuffle_dinucleotides`."""
+
+    name: ClassVar[str] = "dinucleotide"
+
+    def _sample(self, x: OneHot, n: int, rng: np.random.Generator) -> OneHot:
+        return shuffle_dinucleotides(x, n, rng)
+
+
+@dataclass(frozen=True, eq=False)
+class Sampled(Background):
+    """Draw real sequences from a set, each at most once for a sequence as long as there are enough.
+
+    Parameters
+    ----------
+    onehot : (k, length, 4)
+        The set, of the length of the sequences explained.
+    """
+
+    name: ClassVar[str] = "sequences"
+    onehot: OneHot
+
+    def __post_init__(self) -> None:
+        check_onehot(self.onehot)
+        if not len(self.onehot):
+            raise SequenceError("a background of real sequences needs at least one, got none")
+
+    def _sample(self, x: OneHot, n: int, rng: np.random.Generator) -> OneHot:
+        if x.shape[1] != self.onehot.shape[1]:
+            raise SequenceError(
+                f"background sequences must be {x.shape[1]:,} bp long, as those explained are, got "
+                f"{self.onehot.shape[1]:,}: read them with length={x.shape[1]}"
+            )
+        size = len(self.onehot)
+        chosen = [rng.choice(size, n, replace=n > size) for _ in x]
+        return self.onehot[np.array(chosen, np.intp).reshape(len(x), n)]
+
+
+def parse_background(text: str, sequences: Sequences | None = None) -> Background:
+    """Read the text form of a background, as settings hold it and `str` gives it.
+
+    Parameters
+    ----------
+    text
+        One of uniform, frequencies, frequencies:A/C/G/T, kmer:ORDER, dinucleotide and sequences.
+    sequences
+        What "sequences" draws from.
+
+    Raises
+    ------
+    CislensError
+        If it is none of these, or there is nothing to draw from.
+    """
+    name, colon, value = text.partition(":")
+    plain: dict[str, type[Background]] = {kind.name: kind for kind in (Uniform, Frequencies, Dinucleotide)}
+    if name in plain and not colon:
+        return plain[name]()
+    if name == "sequences" and not colon:
+        if sequences is None:
+            raise CislensError("the background 'sequences' draws from real sequences, but none were given")
+        return Sampled(sequences.onehot)
+    try:
+        if name == "kmer" and colon:
+            return Kmer(int(value))
+        if name == "frequencies" and colon:
+            a, c, g, t = map(float, value.split("/"))
+            return Frequencies((a, c, g, t))
+    except ValueError:
+        pass
+    raise CislensError(f"a background must be one of {GRAMMAR}, got {text!r}")
+
+
+def _measured(x: OneHot) -> Array:
+    """Return base frequencies (m, 4) of each sequence; 0.25 where there are no bases."""
+    counts = x.sum(1, dtype=np.int64)
+    totals = counts.sum(1, keepdims=True)
+    return np.where(totals > 0, counts / np.maximum(totals, 1), 0.25)
+
+
+def _drawn(probabilities: Array, chance: Array) -> npt.NDArray[np.intp]:
+    """Return the base for each chance in [0, 1): how many of the first three cumulated probabilities it has passed."""
+    # The last base that is possible is taken whatever rounding makes of the sum.
+    cumulated = probabilities.cumsum(-1)
+    cumulated = np.where(cumulated >= cumulated[..., -1:], np.inf, cumulated)
+    passed = chance >= cumulated[..., 0]
+    return passed.astype(np.intp) + (chance >= cumulated[..., 1]) + (chance >= cumulated[..., 2])
+
+
+def _independent(x: OneHot, frequencies: Array, n: int, rng: np.random.Generator) -> OneHot:
+    bases = _drawn(frequencies[:, None, None], rng.random((len(x), n, x.shape[1])))
+    return np.eye(4, dtype=np.uint8)[bases] * x.any(-1, keepdims=True)[:, None]
+
+
+def _first_context(order: int) -> int:
+    """Return the row at which the contexts of an order begin in a table of all orders: 1 + 4 + 16 + ..."""
+    return int((4**order - 1) // 3)
+
+
+def _markov_table(x: OneHot, order: int) -> Array:
+    """Return P(base | context) for the contexts of all orders from 0 on, (contexts, 4)."""
+    codes = x.argmax(-1)
+    known = np.asarray(x.any(-1))
+    table = np.empty((_first_context(order + 1), 4))
+    shorter = np.full((1, 4), 0.25)
+    words, whole = np.zeros_like(codes), np.ones_like(known)
+    for k in range(order + 1):
+        # Words of k + 1 bases: the word that began one base earlier, and the base that follows it.
+        span = max(codes.shape[1] - k, 0)
+        words = words[:, :span] * 4 + codes[:, k : k + span]
+        whole = whole[:, :span] & known[:, k : k + span]
+        counts = np.bincount(words[whole], minlength=4 ** (k + 1)).reshape(-1, 4)
+        # A context's last k - 1 bases are its number modulo 4^(k-1), so that the shorter table repeats.
+        shorter = (counts + np.tile(shorter, (len(counts) // len(shorter), 1))) / (counts.sum(1, keepdims=True) + 1)
+        table[_first_context(k) : _first_context(k + 1)] = shorter
+    return table
+
+
+def _markov_chain(known: npt.NDArray[np.bool_], table: Array, order: int, chance: Array) -> OneHot:
+    """Return chains (n, length, 4) from chances (n, length), zero where the sequence is not known."""
+    n, length = chance.shape
+    onehot = np.zeros((n, length, 4), np.uint8)
+    context, seen = np.zeros(n, np.intp), 0
+    for position in np.flatnonzero(known):
+        if position == 0 or not known[position - 1]:
+            context, seen = np.zeros(n, np.intp), 0
+        bases = _drawn(table[_first_context(seen) + context], chance[:, position])
+        onehot[np.arange(n), position, bases] = 1
+        seen = min(seen + 1, order)
+        context = (context * 4 + bases) % 4**seen
+    return onehot
