@@ -18,8 +18,9 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
 
 def help_of(command: list[str]) -> str:
     """Return what `cislens COMMAND --help` prints, as a code block."""
-    from cislens.cli.app import app
     from typer.testing import CliRunner
+
+    from cislens.cli.app import app
 
     os.environ["COLUMNS"] = "110"
     result = CliRunner().invoke(app, [*command, "--help"], prog_name="cislens", env={"NO_COLOR": "1", "TERM": "dumb"})

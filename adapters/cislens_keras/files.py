@@ -109,7 +109,7 @@ def _weights_beside(path: Path) -> Path:
     names = ", ".join(file.name for file in existing or found)
     said = "there are several" if existing else "there are none"
     raise OracleError(
-        f"the weights of {path} must lie beside it as one of {names}, but {said}: name them with --weights"
+        f"the weights of {path} must lie beside it as one of {names}, but {said}: name one with --weights"
     )
 
 
@@ -145,8 +145,10 @@ def _built(config: Mapping[str, Any], path: Path, trust: bool) -> Any:
 
 
 def _reason(error: Exception) -> str:
-    text = str(error).strip().split("\n")[0]
-    return f"{type(error).__name__}: {text[:300]}"
+    """Return the innermost of the errors that Keras wraps around each other, in one line."""
+    lines = str(error).strip().splitlines() or [repr(error)]
+    wrapped = [line.partition(":")[2] for line in lines if line.startswith("Exception encountered:")]
+    return f"{type(error).__name__}: {(wrapped or lines[:1])[-1].strip()[:300]}"
 
 
 def _custom_objects(config: Any, name: str, trust: bool) -> dict[str, Any]:

@@ -185,6 +185,8 @@ def _layer(kind: str, old: Config) -> tuple[str, Config]:
         new["data_format"] = DATA_FORMATS.get(new.pop("dim_ordering"), None)
     for key, value in new.items():
         new[key] = _value(key, value)
+    if kind == "LeakyReLU" and "alpha" in new:
+        new["negative_slope"] = new.pop("alpha")
     if kind == "GRU" and "reset_after" not in new:
         new["reset_after"] = False
     return kind, new

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -20,11 +20,12 @@ from cislens_keras.compiled import Compiled, traced
 from cislens_keras.graph import Graph, Step, Value, flatten, is_graph, run
 from cislens_keras.inputs import Inputs, find_inputs
 from cislens_keras.layers import Description, describe, fused_activation, held, to_units
+from cislens_keras.placement import find_device, in_precision
 from cislens_keras.rebuild import Changes, Window, copied, rebuilt, shuffled
 from cislens_keras.runtime import tf
-from cislens_keras.scales import found_scales
+from cislens_keras.scales import final_sigmoid, found_scales
 
-INSIDE = ("layers", "activations", "weights", "subnetwork", "intervene", "randomised")
+INSIDE = ("layers", "activations", "weights", "subnetwork", "intervene", "randomised", "logits")
 # Lengths in bp of published models, shortest first, for a model that takes any.
 PROBE_LENGTHS = (200, 500, 1000, 2114, 16_384, 131_072)
 
@@ -146,9 +147,18 @@ class KerasOracle(Oracle):
     # ---- the inside --------------------------------------------------------------------------------------
 
     def _declined(self) -> dict[str, str]:
-        if self._graph is not None:
-            return {}
-        return dict.fromkeys(INSIDE, "a subclassed Keras model does not show its layers; rebuild it functionally")
+        if self._graph is None:
+            return dict.fromkeys(INSIDE, "a subclassed Keras model does not show its layers; rebuild it functionally")
+        lacking = [name for name, step in self._sigmoids.items() if step is None]
+        if not self._sigmoids:
+            return {"logits": "none of its heads is a probability"}
+        return {"logits": f"its head {lacking[0]!r} does not end in a sigmoid of its own"} if lacking else {}
+
+    @cached_property
+    def _sigmoids(self) -> dict[str, str | None]:
+        """For each head that is a probability, the call that ends it in a sigmoid."""
+        ends = zip(self.heads, self.graph.outputs, strict=True)
+        return {head.name: final_sigmoid(self.graph, end) for head, end in ends if head.scale == "probability"}
 
     @property
     def graph(self) -> Graph:
@@ -260,10 +270,15 @@ class KerasOracle(Oracle):
         arrays = shuffled(operation.get_weights(), rng)
         return self._changed(Changes(weights={layer.name: arrays}), f"{self.name} with {layer.name} randomised")
 
-    def _changed(self, changes: Changes, name: str) -> KerasOracle:
+    def _logits(self, heads: Sequence[str]) -> Oracle:
+        linear = frozenset(step for name in heads if (step := self._sigmoids[name]) is not None)
+        scales = {head.name: "logit" if head.name in heads else head.scale for head in self.heads}
+        return self._changed(Changes(linear=linear), f"{self.name} before the sigmoid", scales=scales)
+
+    def _changed(self, changes: Changes, name: str, **settings: Any) -> KerasOracle:
         with tf.device(self._place):
             model = rebuilt(self.graph, self.feed_shapes, changes, name)
-        return KerasOracle(model, self._options_for(tuple(head.name for head in self.heads)), name)
+        return KerasOracle(model, self._options_for(tuple(head.name for head in self.heads), **settings), name)
 
     def _options_for(self, heads: tuple[str, ...], **settings: Any) -> OracleOptions:
         """Return options under which a copy of the model is opened, as this one was and with its heads."""
@@ -271,42 +286,3 @@ class KerasOracle(Oracle):
         known: dict[str, Any] = {"layout": self.encoding.layout, "length": self.length, "heads": heads}
         known |= {"scales": {h.name: h.scale for h in self.heads}, "axes": {h.name: h.axes for h in self.heads}}
         return replace(self.options, **{**known, **settings})
-
-
-def find_device(wanted: str) -> tuple[str, str]:
-    """Return the device as cislens names it, and as TensorFlow does.
-
-    Raises
-    ------
-    OracleError
-        If it is not there.
-    """
-    kind, _, index = wanted.partition(":")
-    if kind == "cpu":
-        return "cpu", "/CPU:0"
-    count = len(tf.config.list_physical_devices("GPU"))
-    if kind == "auto":
-        return ("cuda", "/GPU:0") if count else ("cpu", "/CPU:0")
-    if kind != "cuda":
-        raise OracleError(f"Keras models run on auto, cpu or cuda, got the device {wanted!r}")
-    if int(index or 0) >= count:
-        raise OracleError(f"TensorFlow must see the device {wanted!r}, but it sees {count} GPUs: choose --device cpu")
-    return wanted, f"/GPU:{index or 0}"
-
-
-def in_precision(model: Any, options: OracleOptions) -> Any:
-    """Return the model, or a copy of it in the number type that the options ask for.
-
-    Raises
-    ------
-    OracleError
-        If the model does not show its layers, so that no copy can be made.
-    """
-    wanted = options.precision
-    kinds = {str(part.dtype) for part in (*model.weights, *(getattr(model, "inputs", None) or ()))}
-    if wanted == "float32" or kinds == {wanted}:
-        return model
-    if not is_graph(model):
-        raise OracleError(f"a subclassed Keras model runs in its own number type: leave out --precision {wanted}")
-    shapes = [tuple(tensor.shape) for tensor in model.inputs]
-    return rebuilt(flatten(model), shapes, Changes(dtype=wanted), f"{model.name}_{wanted}")

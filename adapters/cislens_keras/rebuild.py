@@ -34,11 +34,14 @@ class Changes:
         For a step, {unit: value} of its output and the axis of the units, the batch being 0.
     weights
         For a step, the arrays it has instead of its own, in their order.
+    linear
+        Steps that leave their nonlinearity out.
     """
 
     dtype: str | None = None
     holds: Mapping[str, tuple[Mapping[int, float], int]] = field(default_factory=dict)
     weights: Mapping[str, Sequence[Array]] = field(default_factory=dict)
+    linear: frozenset[str] = frozenset()
 
 
 def rebuilt(graph: Graph, shapes: Sequence[Shape], changes: Changes, name: str) -> Any:
@@ -57,7 +60,10 @@ def rebuilt(graph: Graph, shapes: Sequence[Shape], changes: Changes, name: str) 
 
         def call(step: Step, values: Mapping[Value, Any]) -> Any:
             args, kwargs = step.arguments(values)
-            results = keras.tree.flatten(copied_call(step, args, kwargs, changes))
+            if step.name in changes.linear and not hasattr(inner(step.operation), "activation"):
+                return values[step.sources[0]]
+            settings = {"activation": "linear"} if step.name in changes.linear else {}
+            results = keras.tree.flatten(copied_call(step, args, kwargs, changes, **settings))
             if step.name in changes.holds:
                 units, axis = changes.holds[step.name]
                 results[0] = HoldUnits(units, axis, name=f"{step.name}_held")(results[0])

@@ -71,10 +71,10 @@ class TorchOracle(TensorOracle):
         self.options = options
         self._given = module
         module, placement = placed(module, options)
-        form = find_form(module, placement, options)
+        self.module, self.placement = module, placement
+        form = find_form(self._watched, placement, options)
         self.encoding = Encoding(form.layout, options.base_order, options.n_value)
         self._changes = Changes()
-        self.module, self.placement = module, placement
         found, scales = self._look(form)
         heads = options.declare(found, scales)
         self._names = dict(zip(found, (head.name for head in heads), strict=True))

@@ -239,7 +239,8 @@ def _drawn(probabilities: Array, chance: Array) -> npt.NDArray[np.intp]:
 
 def _independent(x: OneHot, frequencies: Array, n: int, rng: np.random.Generator) -> OneHot:
     bases = _drawn(frequencies[:, None, None], rng.random((len(x), n, x.shape[1])))
-    return np.eye(4, dtype=np.uint8)[bases] * x.any(-1, keepdims=True)[:, None]
+    known = np.asarray(x.any(-1, keepdims=True))
+    return np.eye(4, dtype=np.uint8)[bases] * known[:, None]
 
 
 def _first_context(order: int) -> int:

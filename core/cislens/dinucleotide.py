@@ -13,7 +13,7 @@ from cislens.sequences.container import OneHot
 
 Codes = npt.NDArray[np.intp]
 Array = npt.NDArray[Any]
-EDGES_AT_ONCE = 2_000_000
+EDGES_AT_ONCE = 300_000  # their keys and order stay in the cache
 
 
 def _trees_to(root: int) -> list[tuple[int, ...]]:
@@ -63,7 +63,7 @@ def shuffle_dinucleotides(x: OneHot, n: int, rng: np.random.Generator) -> OneHot
     these form a tree; over four bases there are sixteen trees, so that we draw among those directly.
     """
     shuffled = np.repeat(x[:, None], n, axis=1)
-    for rows, start, end in _pieces(x.any(-1)):
+    for rows, start, end in _pieces(np.asarray(x.any(-1))):
         codes = x[rows, start:end].argmax(-1)
         size = max(1, EDGES_AT_ONCE // (max(n, 1) * (end - start)))
         for first in range(0, len(rows), size):
@@ -101,14 +101,16 @@ def _walks(codes: Codes, n: int, rng: np.random.Generator) -> Codes:
     order = np.argsort(keys + 2 * source[owner], axis=1)
     successors = np.take_along_axis(target[owner], order, axis=1)
     used = np.stack([(source == base).sum(1) for base in range(4)], 1)
-    following = (np.cumsum(used, 1) - used)[owner]
-    walks = np.empty((m * n, length), np.intp)
-    walks[:, 0] = codes[owner, 0]
+    # Where in `successors`, seen as one long list, the next edge out of each base of each walk stands.
+    following = ((np.cumsum(used, 1) - used)[owner] + rows[:, None] * (length - 1)).ravel()
+    successors = successors.ravel()
+    walks = np.empty((length, m * n), np.intp)
+    walks[0] = codes[owner, 0]
     for position in range(1, length):
-        base = walks[:, position - 1]
-        walks[:, position] = successors[rows, following[rows, base]]
-        following[rows, base] += 1
-    return walks.reshape(m, n, length)
+        slot = rows * 4 + walks[position - 1]
+        walks[position] = successors[following[slot]]
+        following[slot] += 1
+    return walks.T.reshape(m, n, length)
 
 
 def _last_edges(source: Codes, target: Codes, owner: Codes, rng: np.random.Generator) -> Codes:

@@ -25,7 +25,8 @@ from cislens.errors import OracleError  # noqa: E402
 from cislens.oracle import ExtraInput, OracleOptions  # noqa: E402
 from cislens.testing import OracleContract  # noqa: E402
 from cislens_keras.compiled import Compiled  # noqa: E402
-from cislens_keras.oracle import KerasOracle, find_device  # noqa: E402
+from cislens_keras.oracle import KerasOracle  # noqa: E402
+from cislens_keras.placement import find_device  # noqa: E402
 from cislens_keras.runtime import keras  # noqa: E402
 
 layers = keras.layers

@@ -242,6 +242,8 @@ def test_weights_that_are_computed_show_as_they_are_used() -> None:
     np.testing.assert_allclose(kernel, net[0].weight.detach().numpy().swapaxes(1, 2), atol=1e-6)
 
 
+# torch's compiler itself reads .grad of tensors that are no leaves, and warns of it.
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")
 def test_a_compiled_or_parallel_module_shows_the_layers_inside() -> None:
     oracle = opened(nn.DataParallel(models.plain()))
     assert oracle.layer("module.0").kind == "convolution"

@@ -114,6 +114,7 @@ def test_the_tour_leaves_a_store_a_page_and_commands_that_name_files_that_exist(
     assert page.exists()
     store = ReportStore.open(tmp_path / "demo" / "report.zarr", "r")
     assert set(store.labels) == {"ism", "saliency", "integrated_gradients"}
+    assert [line.split()[1:7] for line in said if line.split()[:1] == ["ism"]] == ["12 of 12 12 of 12".split()]
     assert steps == sorted(steps)
     assert steps[-1] == 1
     named = re.findall(r"\S*demo/[\w.]+", "\n".join(line for line in said if line.strip().startswith("cislens ")))

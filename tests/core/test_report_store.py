@@ -1,8 +1,9 @@
+"""A store: written block by block, gone on with, read lazily, and refusing in sentences."""
+
 from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -10,191 +11,13 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from cislens.errors import ReportError
 from cislens.motif import Motif
-from cislens.report import TABLES, Attributions, Cost, Masks, MotifReport, Provenance, Validity
+from cislens.report import TABLES, Attributions, Cost, MotifReport, Provenance, Validity
 from cislens.report.store import ReportStore, RunKey
-from cislens.report.store_arrays import decode_text, encode_text, file_name
 from cislens.sequences import Dropped, Region, Sequences
-
-FLOATS = (np.float32, np.float64)
-# Text that a file may hold, lone surrogates (of files that are not UTF-8) and NUL among it.
-TEXT = st.text(max_size=6) | st.sampled_from(["", "\0", "\udcff", "a/b", ".hidden", "__own", "zarr.json", "Å β", "x "])
-
-
-# ---- any report, and whether two are the same --------------------------------------------------------------
-
-
-@st.composite
-def arrays(draw, shape, low=None, high=None):
-    """Floats of any kind, -0.0 and (where there are no bounds) nan and inf among them."""
-    dtype = draw(st.sampled_from(FLOATS))
-    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
-    if low is not None:
-        return rng.uniform(low, high, shape).astype(dtype)
-    odd = rng.choice(np.array([np.nan, -np.nan, np.inf, -np.inf, 0.0, -0.0, 1e-45, 1e38]), shape)
-    every = draw(st.sampled_from([0.0, 0.3, 1.0]))
-    return np.where(rng.random(shape) < every, odd, rng.normal(size=shape)).astype(dtype)
-
-
-@st.composite
-def sequence_sets(draw):
-    n, length = draw(st.integers(0, 7)), draw(st.integers(0, 5))
-    codes = np.random.default_rng(draw(st.integers(0, 99))).integers(0, 5, (n, length))
-    onehot = np.eye(5, 4, dtype=np.uint8)[codes]
-    ids = draw(st.lists(TEXT, min_size=n, max_size=n, unique=True))
-    region = st.builds(Region, TEXT, st.integers(0, 10**9), st.integers(0, 10**9), st.sampled_from("+-."))
-    regions = draw(st.lists(st.none() | region, min_size=n, max_size=n))
-    drops = draw(st.lists(st.builds(Dropped, TEXT, TEXT), max_size=2))
-    return Sequences(onehot, tuple(ids), tuple(regions), tuple(drops), tuple(draw(st.lists(TEXT, max_size=2))))
-
-
-@st.composite
-def motifs(draw):
-    kind = draw(st.sampled_from(["counts", "probabilities", "weights", "contributions"]))
-    values = draw(arrays((draw(st.integers(1, 4)), 4), 0.1, 9))
-    if kind == "probabilities":
-        values = values / values.sum(1, keepdims=True)
-    if kind == "counts" and draw(st.booleans()):
-        values = values.astype(np.int64)
-    background = draw(st.sampled_from([(0.25, 0.25, 0.25, 0.25), (0.1, 0.2, 0.3, 0.4)]))
-    return Motif(draw(TEXT), values, kind, background, draw(TEXT), draw(st.none() | st.integers(0, 9)))
-
-
-@st.composite
-def tables(draw, name):
-    rows = draw(st.integers(0, 3))
-    extra = draw(st.lists(TEXT.filter(lambda c: c not in TABLES[name]), max_size=2, unique=True))
-    columns = {}
-    for column in (*TABLES[name], *extra):
-        kind = draw(st.sampled_from([np.int64, np.int8, np.bool_, np.float32, np.float64, str]))
-        if kind is str:
-            texts = draw(st.lists(TEXT, min_size=rows, max_size=rows))
-            columns[column] = pd.Series(texts, dtype=None if rows else object)
-        elif kind in FLOATS:
-            columns[column] = pd.Series(draw(arrays((rows,)))).astype(kind)
-        else:
-            columns[column] = pd.Series(np.arange(rows) % 3).astype(kind)
-    return pd.DataFrame(columns)
-
-
-@st.composite
-def provenances(draw):
-    setting = st.none() | st.booleans() | st.integers(-5, 5) | st.floats() | TEXT | st.lists(st.floats(), max_size=2)
-    return Provenance(
-        explainer=draw(TEXT),
-        settings=draw(st.dictionaries(TEXT, setting, max_size=3)),
-        targets=tuple({"target": text, "component": {"centre": [0.5]}} for text in draw(st.lists(TEXT, max_size=2))),
-        seed=draw(st.integers(0, 2**70)),
-        model={"fingerprint": draw(TEXT), "length": draw(st.none() | st.integers(0, 9))},
-        training=draw(TEXT),
-        references=tuple(draw(st.lists(TEXT, max_size=1))),
-        versions={"python": "3"},
-        derivations=tuple(draw(st.lists(st.just({"step": "motifs", "share": 0.2}), max_size=1))),
-        cost=Cost(draw(st.floats(0, 1e6)), draw(st.integers(0, 10**12)), draw(st.integers(0, 10**12))),
-    )
-
-
-@st.composite
-def reports(draw):
-    sequences = draw(sequence_sets())
-    n, length, t = len(sequences), sequences.length, draw(st.integers(1, 3))
-    maybe = st.booleans()
-    measures = {name: draw(arrays((t, n))) for name in draw(st.lists(TEXT, max_size=2, unique=True))}
-    summary = draw(st.dictionaries(TEXT, st.floats(), max_size=2))
-    warnings = tuple(draw(st.lists(TEXT, max_size=2, unique=True)))
-    said = (draw(maybe), draw(st.sampled_from(["uniform", "none"])), draw(TEXT))
-    return MotifReport(
-        sequences=sequences,
-        predictions=draw(arrays((t, n))) if draw(maybe) else None,
-        attributions=Attributions(draw(arrays((t, n, length, 4))), *said) if draw(maybe) else None,
-        masks=Masks(draw(arrays((t, n, length), 0, 1)), "necessary") if draw(maybe) else None,
-        motifs=tuple(draw(st.lists(motifs(), max_size=3))),
-        validity=Validity(measures, summary, warnings),
-        provenance=draw(provenances()),
-        dropped=tuple(draw(st.lists(st.builds(Dropped, TEXT, TEXT), max_size=2))),
-        **{name: draw(tables(name)) if draw(maybe) else None for name in TABLES},
-    )
-
-
-def bits(values):
-    """Everything about an array, the signs of zeros and of nan among it."""
-    return values if values is None else (values.shape, values.dtype, np.ascontiguousarray(values).tobytes())
-
-
-def facts(report: MotifReport) -> dict[str, object]:
-    """Everything that a report holds, in a form that compares, tables aside."""
-    s, maps, masks = report.sequences, report.attributions, report.masks
-    return {
-        "sequences": (bits(s.onehot), s.ids, s.regions, s.dropped, s.notes),
-        "predictions": bits(report.predictions),
-        "attributions": maps and (bits(maps.values), maps.hypothetical, maps.gauge, maps.unit),
-        "masks": masks and (bits(masks.values), masks.meaning),
-        "motifs": [(m.id, bits(m.matrix), m.kind, m.background, m.name, m.sites) for m in report.motifs],
-        "measures": {name: bits(values) for name, values in report.validity.measures.items()},
-        "summary": repr(dict(report.validity.summary)),
-        "warnings": report.validity.warnings,
-        "provenance": repr(report.provenance.to_json()),
-        "dropped": report.dropped,
-    }
-
-
-def require_same(came: MotifReport, expected: MotifReport) -> None:
-    assert facts(came) == facts(expected)
-    for name in TABLES:
-        one, two = getattr(came, name), getattr(expected, name)
-        assert (one is None) == (two is None)
-        if two is not None:
-            pd.testing.assert_frame_equal(one, two, check_exact=True, check_index_type=False)
-
-
-@given(reports())
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-def test_any_report_comes_back_bit_by_bit(tmp_path_factory, report) -> None:
-    path = tmp_path_factory.mktemp("any") / "r.zarr"
-    report.save(path)
-    require_same(MotifReport.load(path), report)
-
-
-@given(reports(), st.integers(1, 4), st.randoms())
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
-def test_maps_written_in_blocks_of_any_size_and_order_come_back_whole(tmp_path_factory, report, block, random) -> None:
-    report = replace(report, motifs=(), dropped=(), **dict.fromkeys(TABLES))
-    store = ReportStore.open(tmp_path_factory.mktemp("any") / "r.zarr", "a")
-    with store.begin("r", key_of(report), report.sequences, block=block) as writer:
-        numbers = list(writer.pending)
-        random.shuffle(numbers)
-        for number in numbers:
-            cost = report.provenance.cost if number == 0 else Cost()
-            writer.write(number, with_cost(report.take(writer.rows(number)), cost))
-        writer.finish(report.provenance)
-    require_same(store.read(), report)
-
-
-def with_cost(report: MotifReport, cost: Cost) -> MotifReport:
-    return replace(report, provenance=replace(report.provenance, cost=cost))
-
-
-def key_of(report: MotifReport) -> RunKey:
-    return RunKey("toy", {"steps": 50}, ("Dev",), 0, "f00d", report.sequences.hashes())
-
-
-@given(st.lists(st.none() | TEXT))
-def test_any_text_survives_its_bytes(texts) -> None:
-    assert decode_text(encode_text(texts)) == texts
-
-
-@given(TEXT, TEXT)
-def test_two_names_never_share_a_file(one, two) -> None:
-    assert (file_name(one) == file_name(two)) == (one == two)
-    assert file_name(one) not in ("", ".", "..", "zarr.json")
-    assert not set(file_name(one)) & set("/\\\0")
-
-
-# ---- writing, stopping, going on ---------------------------------------------------------------------------
+from cislens.testing.same_report import require_same_report
 
 RNG = np.random.default_rng(7)
 N, LENGTH, BLOCK = 10, 6, 4
@@ -224,6 +47,14 @@ def part(rows: slice, cost: Cost | None = None) -> MotifReport:
 @pytest.fixture
 def path(tmp_path):
     return tmp_path / "r.zarr"
+
+
+def require_same(came: MotifReport, expected: MotifReport) -> None:
+    require_same_report(came, expected, "the report", exactly=True)
+    assert came.provenance == expected.provenance
+    assert came.validity.warnings == expected.validity.warnings
+    assert (came.dropped, came.sequences.regions) == (expected.dropped, expected.sequences.regions)
+    np.testing.assert_array_equal(came.sequences.onehot, expected.sequences.onehot)
 
 
 def begun(path, **changes):
@@ -308,97 +139,6 @@ def test_an_array_left_by_a_kill_in_the_first_block_is_made_anew(path) -> None:
         writer.write(0, doubled)
     (path / "reports" / "toy" / "done" / "000000").unlink()
     require_same(written(path).read(), written(path.with_name("whole.zarr")).read())
-
-
-# Runs the same small report with a kill at one file event after the other. The server that forks never touches zarr
-# itself, whose threads would not survive a fork.
-KILLER = """
-import hashlib, os, signal, sys
-import numpy as np, pandas as pd, zarr
-from pathlib import Path
-from test_report_store import KEY, MADE, SEQUENCES, TABLES, facts, part
-from cislens.report.store import ReportStore
-
-STEP = int(sys.argv[1])
-WATCHED = {"open", "os.rename", "os.link", "os.mkdir", "os.remove", "os.rmdir"}
-state = {"left": -1}
-
-def watch(event, arguments):
-    if event in WATCHED and state["left"] >= 0:
-        if event == "open" and not isinstance(arguments[2], int):
-            return
-        if event == "open" and not arguments[2] & (os.O_WRONLY | os.O_RDWR):
-            return
-        if state["left"] == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-        state["left"] -= 1
-
-sys.addaudithook(watch)
-
-def work(path):
-    store = ReportStore.open(path, "a")
-    with store.begin("toy", KEY, SEQUENCES, block=6) as writer:
-        for number in writer.pending:
-            writer.write(number, part(writer.rows(number)))
-        writer.finish(MADE)
-
-def child(what):
-    pid = os.fork()
-    if pid == 0:
-        try:
-            what()
-            os._exit(0)
-        except BaseException as error:
-            print(repr(error), file=sys.stderr, flush=True)
-            os._exit(1)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-
-def digest(path):
-    report = ReportStore.open(path).read()
-    said = repr(sorted(facts(report).items())) + report.instances.to_csv()
-    Path(f"{path}.digest").write_text(hashlib.sha256(said.encode()).hexdigest())
-
-def go_on(path):
-    work(path)
-    digest(path)
-
-def killed(path, after):
-    state["left"] = after
-    work(path)
-
-assert child(lambda: go_on("whole.zarr")) == 0
-whole, kills, after = Path("whole.zarr.digest").read_text(), 0, 0
-while True:
-    path = f"killed{after}.zarr"
-    status = child(lambda: killed(path, after))
-    if status == 0:
-        break
-    assert status == -signal.SIGKILL, status
-    kills += 1
-    assert child(lambda: go_on(path)) == 0, after
-    assert Path(f"{path}.digest").read_text() == whole, after
-    after += STEP
-print(kills)
-"""
-
-
-def kills(tmp_path, step: int) -> int:
-    (tmp_path / "killer.py").write_text(KILLER)
-    environment = {**os.environ, "PYTHONPATH": os.path.dirname(__file__), "OMP_NUM_THREADS": "1"}
-    run = subprocess.run(
-        [sys.executable, "killer.py", str(step)], cwd=tmp_path, env=environment, capture_output=True, text=True
-    )
-    assert run.returncode == 0, run.stderr
-    return int(run.stdout)
-
-
-def test_a_kill_at_any_moment_leaves_a_store_that_goes_on_to_the_same_report_bitwise(tmp_path) -> None:
-    assert kills(tmp_path, step=7) > 10
-
-
-@pytest.mark.slow
-def test_a_kill_at_every_single_file_event_does_so_too(tmp_path) -> None:
-    assert kills(tmp_path, step=1) > 70
 
 
 def test_another_run_is_refused_with_what_differs(path) -> None:
@@ -543,59 +283,6 @@ def test_a_report_without_sequences_has_one_block_of_none(path) -> None:
     report = store.read()
     assert [motif.consensus() for motif in report.motifs] == ["ACGT"]
     assert report.sequences.onehot.shape == (0, LENGTH, 4)
-
-
-# ---- one writer at a time ----------------------------------------------------------------------------------
-
-
-def lock_file(path):
-    return path / ".cislens" / "locks" / "toy"
-
-
-def test_a_second_writer_is_refused_while_the_first_lives(path) -> None:
-    writer = begun(path)
-    with pytest.raises(ReportError, match=f"process {os.getpid()} is writing it"):
-        begun(path)
-    ReportStore.open(path, "a").begin("other", KEY, SEQUENCES).close()
-    writer.close()
-    begun(path).close()
-
-
-def test_a_writer_in_another_process_is_refused_and_its_lock_taken_over_when_it_is_killed(path) -> None:
-    begun(path).close()
-    code = (
-        f"import os,socket,time; open({str(lock_file(path))!r},'w').write(f'{{os.getpid()}} {{socket.gethostname()}}')"
-    )
-    process = subprocess.Popen([sys.executable, "-c", f"{code}; print(1, flush=True); time.sleep(600)"], stdout=-1)
-    with process:
-        process.stdout.readline()
-        with pytest.raises(ReportError, match=f"process {process.pid} is writing it"):
-            begun(path)
-        process.send_signal(signal.SIGKILL)
-        # Dead but not buried: nobody has waited for it yet.
-        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-        begun(path).close()
-    assert not lock_file(path).exists()
-
-
-@pytest.mark.parametrize("content", ["", f"{os.getpid()} {os.uname().nodename}"])
-def test_a_lock_without_a_process_or_with_our_own_number_from_a_former_life_is_taken_over(path, content: str) -> None:
-    begun(path).close()
-    lock_file(path).write_text(content)
-    begun(path).close()
-
-
-def test_a_lock_of_another_machine_is_respected_and_its_file_named(path) -> None:
-    begun(path).close()
-    lock_file(path).write_text("1 elsewhere")
-    with pytest.raises(ReportError, match=r"process 1 on elsewhere.*delete .*locks/toy"):
-        begun(path)
-
-
-def test_an_error_in_the_middle_gives_the_lock_back(path) -> None:
-    with pytest.raises(ZeroDivisionError), begun(path):
-        1 / 0  # noqa: B018
-    begun(path).close()
 
 
 # ---- what is no store, and what cannot be written ----------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from pathlib import Path
 
@@ -21,11 +22,14 @@ def oracles():
         pytest.skip("needs CISLENS_REAL_DATA")
     pytest.importorskip("torch")
     pytest.importorskip("keras")
-    from tests.real.deepstarr_torch import from_keras_h5
+    module = Path(__file__).with_name("deepstarr_torch.py")
+    spec = importlib.util.spec_from_file_location("deepstarr_torch", module)
+    deepstarr_torch = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(deepstarr_torch)
 
     checkpoint = Path(folder) / "checkpoints/deepstarr/deepstarr.model.h5"
     keras = open_oracle(checkpoint.with_suffix(".json"))
-    torch = open_oracle(from_keras_h5(checkpoint), outputs=("Dev", "Hk"))
+    torch = open_oracle(deepstarr_torch.from_keras_h5(checkpoint), outputs=("Dev", "Hk"))
     return keras, torch
 
 
