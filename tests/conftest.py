@@ -13,9 +13,6 @@ from typing import Any
 
 import pytest
 
-# Only errors: on a machine without a GPU, TensorFlow reports at length that there is none.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 COUNTED = ("real", "torch", "keras", "onnx", "gpu", "browser")
 OUTCOMES = {"passed": "passed", "failed": "failed", "error": "failed", "skipped": "skipped", "xfailed": "skipped"}

@@ -5,7 +5,7 @@ A page is Markdown. Fenced blocks of `python`, `console` and `bash` are run in o
 - `python` in one interpreter a page; with `title="NAME"` (any language) the block is a file that is written instead;
 - `console`: lines after "$ " are commands; the other lines are what they print, in order, where "..." stands for
   anything, so that a page cannot show what no longer happens;
-- `<!-- ends with N -->` above a block says that its commands fail with that status;
+- `<!-- ends with N -->` above a block says that its last command fails with that status;
 - `<!-- not run: REASON -->` above a block leaves it out.
 """
 
@@ -100,23 +100,25 @@ class Reader:
         elif example.language == "bash":
             self._command(example.text, "", example.status, where)
         else:
-            for command, shown in commands(example.text):
-                self._command(command, shown, example.status, where)
+            *first, last = commands(example.text)
+            for command, shown in first:
+                self._command(command, shown, 0, where)
+            self._command(*last, example.status, where)
 
     def _command(self, command: str, shown: str, status: int, where: str) -> None:
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         run = subprocess.run(
             ["bash", "-e", "-c", command],
             cwd=self.folder,
-            env={**os.environ, "PATH": path, "COLUMNS": "140", "NO_COLOR": "1"},
-            capture_output=True,
+            env={**os.environ, "PATH": path, "COLUMNS": "140", "NO_COLOR": "1", "PYTHONUNBUFFERED": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             text=True,
             timeout=SECONDS,
             check=False,
         )
-        printed = run.stdout + run.stderr
-        assert run.returncode == status, f"{where}: {command.strip()} ended with {run.returncode}:\n{printed}"
-        assert holds(printed, shown), f"{where}: {command.strip()} must print\n{shown}\nbut printed\n{printed}"
+        assert run.returncode == status, f"{where}: {command.strip()} ended with {run.returncode}:\n{run.stdout}"
+        assert holds(run.stdout, shown), f"{where}: {command.strip()} must print\n{shown}\nbut printed\n{run.stdout}"
 
 
 def commands(text: str) -> Iterator[tuple[str, str]]:

@@ -33,12 +33,18 @@ def helper() -> ModuleType:
 DOCUMENTATION = helper()
 EXAMPLES = {str(path.relative_to(ROOT)): list(DOCUMENTATION.examples(path.read_text("utf-8"))) for path in PAGES}
 LEFT_OUT = [(page, example) for page, found in EXAMPLES.items() for example in found if example.skipped]
-WITH_EXAMPLES = [page for page, found in EXAMPLES.items() if any(not example.skipped for example in found)]
+WITH_EXAMPLES = [
+    # A page of commands starts many processes, each of which imports a framework.
+    pytest.param(page, marks=[pytest.mark.slow] if any(example.language != "python" for example in found) else [])
+    for page, found in EXAMPLES.items()
+    if any(not example.skipped for example in found)
+]
 
 
+@pytest.mark.torch
+@pytest.mark.keras
 @pytest.mark.parametrize("page", WITH_EXAMPLES)
 def test_the_examples_of_a_page_do_what_it_says(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("torch")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     reader = DOCUMENTATION.Reader(tmp_path)

@@ -6,6 +6,7 @@ of recurrent layers at the time, has had another slope since Keras 3.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -111,6 +112,9 @@ def translated(config: Mapping[str, Any]) -> Config:
     kind, inner = _layer(CLASSES.get(kind, kind), dict(settings))
     name = inner.get("name", config.get("name"))
     known = getattr(keras.layers, kind, None)
+    if module := _module_of_operation(kind, config, known is not None):
+        nodes = {"name": name, "inbound_nodes": config["inbound_nodes"]}
+        return {"module": module, "class_name": kind, "config": inner, "registered_name": kind, **nodes}
     registered = keras.saving.get_registered_object(kind)
     if known is None and registered is None:
         raise OracleError(
@@ -124,6 +128,18 @@ def translated(config: Mapping[str, Any]) -> Config:
     if "inbound_nodes" in config:
         new |= {"name": name, "inbound_nodes": config["inbound_nodes"]}
     return new
+
+
+def _module_of_operation(kind: str, config: Mapping[str, Any], is_layer: bool) -> str | None:
+    """Return where the operation of an expression such as x + y is defined, None of a layer.
+
+    Keras 3 writes them into HDF5 files without saying so; layers that are called alike take a list of tensors.
+    """
+    nodes = [node for node in config.get("inbound_nodes", ()) if isinstance(node, Mapping)]
+    if not nodes or (is_layer and all(isinstance(node["args"][0], list) or len(node["args"]) < 2 for node in nodes)):
+        return None
+    modules = [f"keras.src.ops.{part}" for part in ("numpy", "nn", "core")]
+    return next((module for module in modules if hasattr(importlib.import_module(module), kind)), None)
 
 
 def _model(kind: str, settings: Any, config: Mapping[str, Any]) -> Config:

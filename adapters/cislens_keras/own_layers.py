@@ -54,7 +54,7 @@ class HoldUnits(keras.layers.Layer):  # type: ignore[misc]
         The axis of the units, the batch being 0.
     """
 
-    def __init__(self, values: Mapping[int, float], axis: int = -1, **settings: Any) -> None:
+    def __init__(self, values: Mapping[Any, float], axis: int = -1, **settings: Any) -> None:
         super().__init__(**settings)
         self.values = {int(unit): float(value) for unit, value in values.items()}
         self.axis = axis
@@ -71,4 +71,4 @@ class HoldUnits(keras.layers.Layer):  # type: ignore[misc]
 
     def get_config(self) -> dict[str, Any]:
         """Return the settings."""
-        return {**super().get_config(), "values": self.values, "axis": self.axis}
+        return {**super().get_config(), "values": {str(u): v for u, v in self.values.items()}, "axis": self.axis}

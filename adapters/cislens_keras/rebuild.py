@@ -141,7 +141,7 @@ def _neutral(config: Any, dtype: str | None) -> Any:
         return config
     changed: dict[str, Any] = {}
     for key, value in config.items():
-        if key.endswith("_initializer") and value is not None:
+        if str(key).endswith("_initializer") and value is not None:
             changed[key] = "zeros"
         elif key == "dtype" and dtype is not None:
             changed[key] = dtype

@@ -8,7 +8,7 @@ from cislens.plugins import hookimpl
 
 if TYPE_CHECKING:
     from cislens.oracle.adapter import Adapter
-    from cislens_torch.bridge import bridge
+    from cislens_torch.bridging import bridge
     from cislens_torch.oracle import TorchOracle
 
 __all__ = ["TorchOracle", "bridge"]
@@ -25,7 +25,7 @@ def register_adapters() -> list[Adapter]:
 def __getattr__(name: str) -> Any:
     # torch is imported when something of it is asked for, not when plugins are looked through.
     if name == "bridge":
-        from cislens_torch.bridge import bridge
+        from cislens_torch.bridging import bridge
 
         return bridge
     if name == "TorchOracle":

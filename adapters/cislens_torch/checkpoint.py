@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import pickle
 import pickletools
+import warnings
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -78,10 +81,11 @@ def _safetensors(path: Path) -> dict[str, torch.Tensor]:
 
 
 def _loaded(path: Path, trust: bool) -> Any:
-    import pickle
-
     try:
-        return torch.load(path, map_location="cpu", weights_only=not trust)
+        with warnings.catch_warnings():
+            # torch warns of what it then refuses, and of old forms that it reads.
+            warnings.simplefilter("ignore", UserWarning)
+            return torch.load(path, map_location="cpu", weights_only=not trust)
     except pickle.UnpicklingError as error:
         names = sorted(set(_foreign_names(path)))
         if names and not trust:
@@ -90,13 +94,13 @@ def _loaded(path: Path, trust: bool) -> Any:
                 "any code: open it with --trust if you know where it comes from"
             ) from error
         raise OracleError(_damaged(path, error)) from error
-    except (RuntimeError, EOFError, ValueError, OSError, zipfile.BadZipFile) as error:
-        raise OracleError(_damaged(path, error)) from error
     except (ImportError, AttributeError) as error:
         raise OracleError(
             f"{path} holds objects whose code must be importable here, but that failed ({error}): install or put on "
             "the path what defines them, or save model.state_dict()"
         ) from error
+    except Exception as error:  # whatever a damaged file makes torch's reader raise
+        raise OracleError(_damaged(path, error)) from error
 
 
 def _damaged(path: Path, error: Exception) -> str:
@@ -113,7 +117,14 @@ def _foreign_names(path: Path) -> Iterator[str]:
                 content = archive.read(inside)
         else:
             content = path.read_bytes()
-        recent: list[str] = []
+        yield from _names_imported(io.BytesIO(content))
+    except (ValueError, StopIteration, zipfile.BadZipFile, IndexError):
+        return  # no pickle, or a damaged one: the names up to there
+
+
+def _names_imported(content: io.BytesIO) -> Iterator[str]:
+    recent: list[str] = []
+    while True:  # old files are several pickles in a row, and end with numbers that are none
         for operation, argument, _ in pickletools.genops(content):
             name = None
             if operation.name == "GLOBAL":
@@ -124,8 +135,6 @@ def _foreign_names(path: Path) -> Iterator[str]:
                 recent.append(argument)
             if name is not None and not name.startswith(HARMLESS) and not name.endswith(HARMLESS_TYPES):
                 yield name
-    except (ValueError, StopIteration, zipfile.BadZipFile, IndexError):
-        return  # no pickle, or a damaged one: the names up to there
 
 
 def _is_torchscript(path: Path) -> bool:
@@ -137,8 +146,6 @@ def _is_torchscript(path: Path) -> bool:
 
 
 def _torchscript(path: Path) -> nn.Module:
-    import warnings
-
     try:
         with warnings.catch_warnings():
             # TorchScript is announced to end; files of it are still there to be read.

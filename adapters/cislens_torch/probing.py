@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from enum import Enum
 
 import torch
 from torch import nn
@@ -20,7 +21,17 @@ SHORT = tuple(length for length in PROBE_LENGTHS if length < 5_000)
 LONG = tuple(length for length in PROBE_LENGTHS if length >= 5_000)
 LONGEST = 2**22
 FREE = 2.5  # a model that takes lengths this many times apart takes any
+# Parameters up to which a few forward passes take less than the second in which torch loads its meta device.
+SMALL = 10_000_000
 ROUND = (1000, 500, 200, 100, 50, 20, 10, 8, 4, 2, 1)
+
+
+class Effort(Enum):
+    """How many lengths are tried: the usual ones, also where a dense layer points to, or all."""
+
+    USUAL = 0
+    DIRECTED = 1
+    ALL = 2
 
 
 @dataclass(frozen=True)
@@ -45,8 +56,9 @@ class Form:
 def find_form(module: nn.Module, placement: Placement, options: OracleOptions) -> Form:
     """Return the layout and length of a model's input.
 
-    Shapes alone are computed first, on torch's meta device, where thousands of lengths cost a moment. A dense layer
-    that gets too few or too many features tells which way to search. Of several lengths that a model takes only
+    A small model is tried as it is with the usual lengths. Otherwise shapes alone are computed, on torch's meta device,
+    where thousands of lengths cost a moment. A dense layer that gets too few or too many features tells which way to
+    search. Of several lengths that a model takes only
     because its pools round down, one of a published model is preferred, then the roundest.
 
     Raises
@@ -55,11 +67,11 @@ def find_form(module: nn.Module, placement: Placement, options: OracleOptions) -
         If no layout fits, or several do; the sentence says what was tried.
     """
     errors: list[str] = []
-    for subject, thorough in _subjects(module, placement, options):
+    for subject, effort in _subjects(module, placement, options):
         forms: list[tuple[Form, Trial]] = []
         for layouts in _layouts(options):
             for layout in layouts:
-                form = _fitting(subject, layout, options.length, thorough, errors)
+                form = _fitting(subject, layout, options.length, effort, errors)
                 if form is not None:
                     forms.append((form, subject.attempt(layout, form.tried)))
             if forms:
@@ -71,14 +83,17 @@ def find_form(module: nn.Module, placement: Placement, options: OracleOptions) -
     )
 
 
-def _subjects(module: nn.Module, placement: Placement, options: OracleOptions) -> Iterable[tuple[Subject, bool]]:
+def _subjects(module: nn.Module, placement: Placement, options: OracleOptions) -> Iterable[tuple[Subject, Effort]]:
+    itself = Subject(module, placement, options)
+    if sum(parameter.numel() for parameter in module.parameters()) <= SMALL:
+        yield itself, Effort.USUAL
     try:
         copied = weightless(module)
     except Exception:  # a model that cannot be copied is tried as it is
         copied = None
     if copied is not None:
-        yield Subject(copied, Placement(torch.device("meta"), placement.dtype), options), True
-    yield Subject(module, placement, options), False
+        yield Subject(copied, Placement(torch.device("meta"), placement.dtype), options), Effort.ALL
+    yield itself, Effort.DIRECTED
 
 
 def _layouts(options: OracleOptions) -> tuple[tuple[str, ...], ...]:
@@ -87,7 +102,7 @@ def _layouts(options: OracleOptions) -> tuple[tuple[str, ...], ...]:
     return PLAIN, tuple(layout for layout in LAYOUTS if layout not in PLAIN)
 
 
-def _fitting(subject: Subject, layout: str, length: int | None, thorough: bool, errors: list[str]) -> Form | None:
+def _fitting(subject: Subject, layout: str, length: int | None, effort: Effort, errors: list[str]) -> Form | None:
     if length is not None:
         trial = subject.attempt(layout, length)
         errors += [trial.error] if trial.error else []
@@ -97,21 +112,21 @@ def _fitting(subject: Subject, layout: str, length: int | None, thorough: bool, 
     errors += [trial.error for trial in trials.values() if trial.error]
     if fitting and max(fitting) / min(fitting) >= FREE:
         return Form(layout, None, min(fitting))
-    if not fitting and thorough:
-        fitting = _searched(subject, layout, trials)
+    if not fitting and effort is not Effort.USUAL:
+        fitting = _searched(subject, layout, trials, effort)
     if not fitting:
         return None
     best = roundest(fitting)
     return Form(layout, best, best)
 
 
-def _searched(subject: Subject, layout: str, trials: dict[int, Trial]) -> list[int]:
+def _searched(subject: Subject, layout: str, trials: dict[int, Trial], effort: Effort) -> list[int]:
     """Return lengths that a model takes, none of which is among the usual ones."""
     came_far = max(trials.values(), key=lambda trial: trial.weighted)
     if any(trial.mismatch for trial in trials.values()):
         return _by_features(subject, layout)
-    if came_far.weighted == 0:
-        return []  # its first layer refuses this layout at any length
+    if came_far.weighted == 0 or effort is not Effort.ALL:
+        return []  # its first layer refuses this layout at any length, or trying them all would take long
     for candidates in (LONG, range(5, 1_201), range(1_250, 10_001, 50), [2**i for i in range(11, 20)]):
         found = [size for size in candidates if subject.attempt(layout, size).error is None]
         if found:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,9 +16,11 @@ from torch.overrides import TorchFunctionMode
 from cislens.errors import OracleError
 from cislens.oracle.encoding import Encoding
 from cislens.oracle.options import OracleOptions
+from cislens_torch.kinds import RECURRENT
 from cislens_torch.operation import plain_name
 from cislens_torch.tensors import Placement, evaluating, named_outputs
 
+MULTIPLIED = re.compile(r"cannot be multiplied \(\d+x(?P<given>\d+) and (?P<wanted>\d+)x\d+\)")
 BATCH = 3  # no channel count of a first layer, so that no axis of the batch is taken for one
 WEIGHTED = frozenset(
     "conv1d conv2d conv3d linear lstm gru rnn_tanh rnn_relu embedding multi_head_attention_forward".split()
@@ -66,13 +69,22 @@ class Watcher(TorchFunctionMode):
         if self.trial.first is None and isinstance(weight, torch.Tensor):
             self.trial.first = (tuple(args[0].shape), tuple(weight.shape))
         try:
-            result = func(*args, **(kwargs or {}))
+            shaped = name in RECURRENT and len(args) == 9 and args[0].device.type == "meta"
+            result = recurrent_shapes(args) if shaped else func(*args, **(kwargs or {}))
         except RuntimeError:
             if name == "linear" and isinstance(weight, torch.Tensor) and args[0].shape[-1] != weight.shape[1]:
                 self.trial.mismatch = (args[0].shape[-1], weight.shape[1])
             raise
         self.trial.weighted += 1
         return result
+
+
+def recurrent_shapes(args: tuple[Any, ...]) -> tuple[torch.Tensor, ...]:
+    """Return what a recurrent layer would, as shapes alone: the meta device would take the steps one by one."""
+    x, states, bidirectional = args[0], args[1], args[7]
+    listed = list(states) if isinstance(states, tuple | list) else [states]
+    features = listed[0].shape[-1] * (2 if bidirectional else 1)
+    return x.new_empty((*x.shape[:-1], features)), *(torch.empty_like(state) for state in listed)
 
 
 @dataclass(frozen=True)
@@ -93,8 +105,12 @@ class Subject:
                 answer = called(self.module, x, self.options)
             self._check(named_outputs(answer))
         except Exception as error:  # whatever the model raises is shown where no attempt succeeds
-            text = str(error).strip().partition("\n")[0]
+            lines = str(error).strip().splitlines() or [""]
+            # A scripted model ends a long trace with the error itself, and cannot be watched.
+            text = lines[-1] if "TorchScript" in lines[0] else lines[0]
             watcher.trial.error = f"{layout} of {length} bp: {type(error).__name__}: {text}"
+            if watcher.trial.mismatch is None and (shapes := MULTIPLIED.search(text)):
+                watcher.trial.mismatch = int(shapes["given"]), int(shapes["wanted"])
         return watcher.trial
 
     def _check(self, outputs: dict[str, torch.Tensor]) -> None:

@@ -89,7 +89,7 @@ class Frequencies(Background):
         return cls((a, c, g, t))
 
     def _sample(self, x: OneHot, n: int, rng: np.random.Generator) -> OneHot:
-        frequencies = _measured(x) if self.frequencies is None else np.array([self.frequencies] * len(x))
+        frequencies = _measured(x) if self.frequencies is None else np.tile(self.frequencies, (len(x), 1))
         return _independent(x, frequencies, n, rng)
 
     def __str__(self) -> str:

@@ -197,7 +197,7 @@ def test_a_unit_that_is_held_has_that_value_after_its_nonlinearity(layer: str) -
     assert [(a.name, a.receptive_field) for a in edited.layers()] == [
         (a.name, a.receptive_field) for a in oracle.layers()
     ]
-    again = edited.intervene({layer: {2: -1.0}, "conv1d_0": {0: 0.5}})
+    again = edited.intervene({layer: {2: -1.0}, "dense_1": {0: 0.5}})
     assert (again.activations(x, layer, pre=False)[..., 2] == -1).all()
 
 

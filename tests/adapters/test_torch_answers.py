@@ -9,12 +9,13 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from tests.adapters import torch_models as models  # noqa: E402
+
 from cislens import OracleOptions  # noqa: E402
 from cislens.errors import CapabilityError, OracleError  # noqa: E402
 from cislens.oracle import ExtraInput  # noqa: E402
 from cislens.testing import OracleContract  # noqa: E402
 from cislens_torch import TorchOracle  # noqa: E402
-from tests.adapters import torch_models as models  # noqa: E402
 
 pytestmark = pytest.mark.torch
 

@@ -9,12 +9,13 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from tests.adapters import torch_models as models  # noqa: E402
+
 from cislens import FunctionOracle, OracleOptions  # noqa: E402
 from cislens.errors import CapabilityError, OracleError  # noqa: E402
 from cislens.oracle import Oracle  # noqa: E402
 from cislens.testing import bundled_toys  # noqa: E402
 from cislens_torch import TorchOracle, bridge  # noqa: E402
-from tests.adapters import torch_models as models  # noqa: E402
 
 pytestmark = pytest.mark.torch
 
@@ -124,7 +125,7 @@ def test_bundled_toys_train_through_the_bridge() -> None:
     for toy in bundled_toys():
         if "linearize" not in toy.capabilities:
             continue
-        x = torch.from_numpy(toy.examples(3, np.random.default_rng(0)).astype(np.float32)).requires_grad_()
+        x = torch.from_numpy(toy.examples(3, np.random.default_rng(0)).onehot.astype(np.float32)).requires_grad_()
         outputs = bridge(toy)(x)
         sum(value.sum() for value in outputs.values()).backward()
         _, wanted = toy.vjp(x.detach().numpy(), {h.name: np.ones((3, *h.shape)) for h in toy.heads})

@@ -7,12 +7,12 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-import torch.nn.functional as F  # noqa: E402, N812
+import torch.nn.functional as F  # noqa: E402
+from tests.adapters import torch_models as models  # noqa: E402
 from torch import nn  # noqa: E402
 
 from cislens import OracleOptions  # noqa: E402
 from cislens_torch import TorchOracle  # noqa: E402
-from tests.adapters import torch_models as models  # noqa: E402
 
 pytestmark = pytest.mark.torch
 

@@ -257,3 +257,16 @@ def test_a_logit_beside_its_probability_is_taken_of_the_probability() -> None:
 def test_logits_of_what_is_no_probability_are_refused() -> None:
     with pytest.raises(OracleError, match="is a probability"):
         Squashed("logit").logits(["p"])
+
+
+def test_an_oracle_made_from_another_counts_with_it() -> None:
+    from cislens.testing import ConvPoolToy
+
+    toy = ConvPoolToy()
+    x = toy.examples(3, np.random.default_rng(0)).onehot
+    layer = toy.layers()[1].name
+    toy.intervene({layer: {0: 0.0}}).predict(x)
+    toy.randomised(layer, np.random.default_rng(0)).predict(x)
+    field = toy.layer(layer).receptive_field
+    toy.subnetwork(layer).predict(x[:, :field])
+    assert toy.counts.predictions == 9

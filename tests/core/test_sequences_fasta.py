@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +15,12 @@ from cislens.errors import SequenceError
 from cislens.sequences import Dropped, ReadPolicy, Region, Sequences, read_sequences
 from cislens.sequences.alphabet import encode, reverse_complement
 
+Write = Callable[..., Path]
 DNA = st.text("ACGTN", min_size=7, max_size=7)
 
 
 @pytest.fixture
-def fasta(tmp_path: Path):
+def fasta(tmp_path: Path) -> Write:
     def write(text: str | bytes, name: str = "x.fa") -> Path:
         path = tmp_path / name
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
@@ -70,55 +72,55 @@ def test_the_complement_of_an_iupac_code_stands_for_the_complements_of_its_bases
 
 
 @pytest.mark.parametrize("name", ["x.fa.gz", "x.fasta.bgz", "x.fna"])
-def test_a_gzipped_file_is_told_by_its_content(fasta, name: str) -> None:
+def test_a_gzipped_file_is_told_by_its_content(fasta: Write, name: str) -> None:
     path = fasta(gzip.compress(b">a\nACGT\n"), name)
     assert read_sequences(path).strings() == ["ACGT"]
 
 
-def test_blocks_of_gzip_one_after_another_are_one_file(fasta) -> None:
+def test_blocks_of_gzip_one_after_another_are_one_file(fasta: Write) -> None:
     path = fasta(gzip.compress(b">a\nAC") + gzip.compress(b"GT\n>b\nTTTT\n"), "x.fa.bgz")
     assert read_sequences(path).strings() == ["ACGT", "TTTT"]
 
 
-def test_a_broken_gzip_file_is_an_error(fasta) -> None:
+def test_a_broken_gzip_file_is_an_error(fasta: Write) -> None:
     path = fasta(gzip.compress(b">a\nACGT\n" * 100)[:-12], "x.fa.gz")
     with pytest.raises(SequenceError, match=r"must be a whole gzip file.*copy it anew"):
         read_sequences(path)
 
 
-def test_a_byte_order_mark_and_blank_lines_are_passed_over(fasta) -> None:
+def test_a_byte_order_mark_and_blank_lines_are_passed_over(fasta: Write) -> None:
     assert read_sequences(fasta(b"\xef\xbb\xbf\n\n>a\nAC GT\n\n")).strings() == ["ACGT"]
 
 
-def test_text_before_the_first_record_is_an_error_naming_the_line(fasta) -> None:
+def test_text_before_the_first_record_is_an_error_naming_the_line(fasta: Write) -> None:
     with pytest.raises(SequenceError, match=r"must start with '>', got 'ACGT' in line 2 of .*x\.fa"):
         read_sequences(fasta("\nACGT\n>a\nACGT\n"))
 
 
 @pytest.mark.parametrize("text", ["", "\n\n"])
-def test_a_file_without_records_is_an_error(fasta, text: str) -> None:
+def test_a_file_without_records_is_an_error(fasta: Write, text: str) -> None:
     with pytest.raises(SequenceError, match="must hold FASTA records, but holds none"):
         read_sequences(fasta(text))
 
 
-def test_an_empty_record_is_dropped_with_its_reason(fasta) -> None:
+def test_an_empty_record_is_dropped_with_its_reason(fasta: Write) -> None:
     read = read_sequences(fasta(">a\nACGT\n>b\n>c\nAAAA\n"))
     assert read.ids == ("a", "c")
     assert read.dropped == (Dropped("b", "the record is empty"),)
 
 
-def test_nothing_left_is_an_error_with_the_first_reasons(fasta) -> None:
+def test_nothing_left_is_an_error_with_the_first_reasons(fasta: Write) -> None:
     with pytest.raises(SequenceError, match=r"all 2 were dropped \(a: the record is empty; b: the record is empty\)"):
         read_sequences(fasta(">a\n>b\n"))
 
 
-def test_names_that_come_again_are_numbered_and_noted(fasta) -> None:
+def test_names_that_come_again_are_numbered_and_noted(fasta: Write) -> None:
     read = read_sequences(fasta(">a\nACGT\n>a#2\nACGT\n>a\nACGT\n>a\nACGT\n"))
     assert read.ids == ("a", "a#2", "a#3", "a#4")
     assert read.notes == ("2 ids had come before and got a number (#2, #3, ...)",)
 
 
-def test_a_record_without_a_name_gets_one(fasta) -> None:
+def test_a_record_without_a_name_gets_one(fasta: Write) -> None:
     read = read_sequences(fasta(">\nACGT\n> b c\nACGT\n"))
     assert read.ids == ("seq0", "b")
     assert "1 record without a name" in read.notes[0]
@@ -136,47 +138,49 @@ def test_a_record_without_a_name_gets_one(fasta) -> None:
         ("HLA:01:100-104", None),
     ],
 )
-def test_coordinates_come_from_a_name_that_spans_the_record(fasta, name: str, region: Region | None) -> None:
+def test_coordinates_come_from_a_name_that_spans_the_record(fasta: Write, name: str, region: Region | None) -> None:
     read = read_sequences(fasta(f">{name} words\nACGT\n"))
     assert (read.ids, read.regions) == ((name,), (region,))
 
 
-def test_rna_is_read_as_dna(fasta) -> None:
+def test_rna_is_read_as_dna(fasta: Write) -> None:
     assert read_sequences(fasta(">a\nACGUu\n")).strings() == ["ACGTT"]
 
 
 @pytest.mark.parametrize(("lowercase", "expected"), [("keep", "ACGTNN"), ("n", "ACNNNN")])
-def test_lower_case_follows_the_policy(fasta, lowercase, expected: str) -> None:
+def test_lower_case_follows_the_policy(fasta: Write, lowercase, expected: str) -> None:
     read = read_sequences(fasta(">a\nACgtnN\n"), policy=ReadPolicy(lowercase=lowercase))
     assert read.strings() == [expected]
     assert read.notes == (("2 lower-case bases in 1 sequence read as N",) if lowercase == "n" else ())
 
 
-def test_iupac_codes_are_read_as_n_and_counted(fasta) -> None:
+def test_iupac_codes_are_read_as_n_and_counted(fasta: Write) -> None:
     read = read_sequences(fasta(">a\nACRy\n>b\nACGN\n"))
     assert read.strings() == ["ACNN", "ACGN"]
     assert read.notes == ("2 IUPAC codes in 1 sequence read as N",)
 
 
-def test_iupac_codes_can_drop_their_sequence(fasta) -> None:
+def test_iupac_codes_can_drop_their_sequence(fasta: Write) -> None:
     read = read_sequences(fasta(">a\nACRy\n>b\nACGN\n"), policy=ReadPolicy(ambiguous="drop"))
     assert read.ids == ("b",)
     assert read.dropped == (Dropped("a", "holds 2 IUPAC codes"),)
 
 
-def test_iupac_codes_can_be_an_error_that_names_the_first_as_the_file_counts(fasta) -> None:
+def test_iupac_codes_can_be_an_error_that_names_the_first_as_the_file_counts(fasta: Write) -> None:
     path = fasta(">a\nACGTACGT\n>b\nACGTARGT\n")
     with pytest.raises(SequenceError, match=r"got 1 IUPAC code in 1 sequence, first 'R' at position 6 .* of 'b'"):
         read_sequences(path, length=4, fit="crop-right", policy=ReadPolicy(ambiguous="error"))
 
 
-def test_iupac_codes_that_are_cropped_away_do_not_count(fasta) -> None:
+def test_iupac_codes_that_are_cropped_away_do_not_count(fasta: Write) -> None:
     read = read_sequences(fasta(">a\nRACGTR\n"), length=4, fit="crop-center", policy=ReadPolicy(ambiguous="error"))
     assert read.strings() == ["ACGT"]
 
 
 @pytest.mark.parametrize(("letters", "named"), [("MKLV", "'L' at position 3"), ("AC1T", "'1' at position 3")])
-def test_another_alphabet_is_refused_in_a_sentence_that_names_letter_record_and_position(fasta, letters, named) -> None:
+def test_another_alphabet_is_refused_in_a_sentence_that_names_letter_record_and_position(
+    fasta: Write, letters, named
+) -> None:
     with pytest.raises(SequenceError, match=rf"must be DNA or RNA.*got {named} .*of record 'b'"):
         read_sequences(fasta(f">a\nACGT\n>b\n{letters}\n"))
 
@@ -192,7 +196,7 @@ def test_a_policy_that_is_unknown_is_an_error() -> None:
         ReadPolicy(lowercase="mask")  # type: ignore[arg-type]
 
 
-def test_an_unknown_suffix_is_answered_with_what_is_read(fasta) -> None:
+def test_an_unknown_suffix_is_answered_with_what_is_read(fasta: Write) -> None:
     with pytest.raises(SequenceError, match=r"read from FASTA .*BED .*\.h5.*got x\.txt"):
         read_sequences(fasta("ACGT", "x.txt"))
 

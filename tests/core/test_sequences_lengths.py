@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,12 @@ from cislens.errors import SequenceError
 from cislens.sequences import Dropped, Region, Sequences, read_sequences
 from cislens.sequences.lengths import fit_sequences, window_start
 
+Write = Callable[..., Path]
 TEXT = "ACGTTGCAAC"
 
 
 @pytest.fixture
-def fasta(tmp_path: Path):
+def fasta(tmp_path: Path) -> Write:
     def write(**records: str) -> Path:
         path = tmp_path / "x.fa"
         path.write_text("".join(f">{name}\n{text}\n" for name, text in records.items()))
@@ -39,7 +41,7 @@ def fasta(tmp_path: Path):
         ("fit", 12, "NACGTTGCAACN"),
     ],
 )
-def test_each_way_to_fit_does_what_it_says(fasta, fit, length: int, expected: str) -> None:
+def test_each_way_to_fit_does_what_it_says(fasta: Write, fit, length: int, expected: str) -> None:
     path = fasta(a=TEXT, b=TEXT)
     read = read_sequences(path, length=length, fit=fit)
     assert read.strings() == [expected, expected]
@@ -49,7 +51,7 @@ def test_each_way_to_fit_does_what_it_says(fasta, fit, length: int, expected: st
     assert fit_sequences(Sequences.from_strings([TEXT]), length, fit).strings() == [expected]
 
 
-def test_a_length_that_does_not_fit_is_an_error_naming_the_options(fasta) -> None:
+def test_a_length_that_does_not_fit_is_an_error_naming_the_options(fasta: Write) -> None:
     path = fasta(a="ACGT", b="ACGTAC", c="ACGTAC")
     sentence = (
         r"must be 5 bp long, got 2 of 6 bp and 1 of 4 bp: say --length crop-center, crop-left, crop-right, pad-n, "
@@ -60,30 +62,30 @@ def test_a_length_that_does_not_fit_is_an_error_naming_the_options(fasta) -> Non
 
 
 @pytest.mark.parametrize(("fit", "length"), [("crop-center", 11), ("crop-left", 11), ("crop-right", 11), ("pad-n", 9)])
-def test_a_crop_never_pads_and_a_pad_never_crops(fasta, fit, length: int) -> None:
+def test_a_crop_never_pads_and_a_pad_never_crops(fasta: Write, fit, length: int) -> None:
     with pytest.raises(SequenceError, match=f"which {fit} cannot bring there"):
         read_sequences(fasta(a=TEXT), length=length, fit=fit)
 
 
-def test_what_has_another_length_can_be_dropped(fasta) -> None:
+def test_what_has_another_length_can_be_dropped(fasta: Write) -> None:
     read = read_sequences(fasta(a="ACGT", b="ACGTA"), length=5, fit="drop")
     assert read.ids == ("b",)
     assert read.dropped == (Dropped("a", "is 4 bp long, not 5"),)
     assert read.notes == ()
 
 
-def test_sequences_must_share_a_length_where_none_is_asked_for(fasta) -> None:
+def test_sequences_must_share_a_length_where_none_is_asked_for(fasta: Write) -> None:
     with pytest.raises(SequenceError, match="must share one length where none is asked for, got 1 of 4 bp and 1 of 5"):
         read_sequences(fasta(a="ACGT", b="ACGTA"))
 
 
-def test_many_lengths_are_counted_and_not_all_listed(fasta) -> None:
+def test_many_lengths_are_counted_and_not_all_listed(fasta: Write) -> None:
     path = fasta(**{f"s{n}": "A" * n for n in range(1, 9)})
     with pytest.raises(SequenceError, match="and 3 of other lengths: say"):
         read_sequences(path, length=20)
 
 
-def test_an_unknown_way_to_fit_lists_the_known_ones(fasta) -> None:
+def test_an_unknown_way_to_fit_lists_the_known_ones(fasta: Write) -> None:
     with pytest.raises(SequenceError, match="fit must be one of 'error', 'crop-center', .* got 'crop'"):
         read_sequences(fasta(a="ACGT"), length=2, fit="crop")  # type: ignore[arg-type]
 
@@ -137,6 +139,6 @@ def test_arrays_are_dropped_or_refused_as_a_whole(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("length", [0, -3])
-def test_a_length_below_one_is_an_error(fasta, length: int) -> None:
+def test_a_length_below_one_is_an_error(fasta: Write, length: int) -> None:
     with pytest.raises(SequenceError, match=f"at least 1 bp, got {length}"):
         read_sequences(fasta(a="ACGT"), length=length)

@@ -1,4 +1,4 @@
-"""DeepSTARR in PyTorch, and the way from its published Keras weights (de Almeida et al. 2022, 10.1038/s41588-022-01048-5)."""
+"""DeepSTARR (de Almeida et al. 2022, 10.1038/s41588-022-01048-5) in PyTorch, and the way from its Keras weights."""
 
 from __future__ import annotations
 

@@ -10,12 +10,12 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from tests.real.deepstarr_torch import LENGTH, from_keras_h5  # noqa: E402
 from torch import nn  # noqa: E402
 
 from cislens import OracleOptions, open_oracle  # noqa: E402
 from cislens.testing import OracleContract  # noqa: E402
 from cislens_torch import TorchOracle  # noqa: E402
-from tests.real.deepstarr_torch import LENGTH, from_keras_h5  # noqa: E402
 
 pytestmark = [pytest.mark.real, pytest.mark.torch]
 UNITS, WIDTH, POOL, HIDDEN, CLASSES, INPUT = 100, 19, 7, 100, 3, 200

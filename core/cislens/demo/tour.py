@@ -122,9 +122,8 @@ def _line(start: str, fasta: Path, store: Path) -> str:
 def _introduce(oracle: Oracle, sequences: Sequences, named: str, say: Say) -> None:
     say("1. The model: a small network that predicts how active an enhancer is, in two conditions")
     say(f"   cislens inspect {named}")
-    say(
-        f"   It answers with {' and '.join(head.name for head in oracle.heads)}, log2 activities of {sequences.length} bp."
-    )
+    heads = " and ".join(head.name for head in oracle.heads)
+    say(f"   It answers with {heads}: log2 activities of {sequences.length} bp.")
     say("   It was trained on simulated DNA, so what it should have learned is known:")
     for driver in DRIVERS:
         say(f"   {driver.output:<11} rises with {driver.described}")

@@ -261,7 +261,7 @@ class Oracle(Hooks):
             raise CapabilityError(
                 f"layer {layer!r} must see a window of the sequence, but it sees all of it: use the whole model"
             )
-        return self._subnetwork(chosen)
+        return self._derived(self._subnetwork(chosen))
 
     @final
     def intervene(self, edits: Mapping[str, Mapping[int, float]]) -> Oracle:
@@ -272,7 +272,7 @@ class Oracle(Hooks):
             for unit in units:
                 if known is not None and not 0 <= unit < known:
                     raise OracleError(f"layer {name!r} has units 0 to {known - 1}, got {unit}")
-        return self._intervene(edits)
+        return self._derived(self._intervene(edits))
 
     @final
     def randomised(self, layer: str, rng: np.random.Generator) -> Oracle:
@@ -282,14 +282,14 @@ class Oracle(Hooks):
         Adebayo et al. 2018, arXiv:1810.03292, which draws the weights anew instead).
         """
         self.require("randomised")
-        return self._randomised(self.layer(layer), rng)
+        return self._derived(self._randomised(self.layer(layer), rng))
 
     @final
     def logits(self, heads: Sequence[str]) -> Oracle:
         """Return a new oracle whose named probability heads answer with what goes into their final sigmoid.
 
         The logit of a float32 probability is lost once the sigmoid saturates, and so is its gradient; what goes in is
-        not. Work that is asked of the new oracle is counted with this one's.
+        not.
         """
         self.require("logits")
         known = {head.name: head for head in self.heads}
@@ -298,6 +298,9 @@ class Oracle(Hooks):
                 raise OracleError(
                     f"{name!r} must be a head of {self.name} that is a probability: declare it with --scale"
                 )
-        opened = self._logits(heads)
-        opened.counts = self.counts
-        return opened
+        return self._derived(self._logits(heads))
+
+    def _derived(self, oracle: Oracle) -> Oracle:
+        """Let an oracle that was made from this one count with it."""
+        oracle.counts = self.counts
+        return oracle

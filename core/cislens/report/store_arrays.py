@@ -47,11 +47,7 @@ class ArraySpec:
 
 
 def create(folder: Path, spec: ArraySpec) -> Any:
-    """Make an array that holds nothing yet.
-
-    Chunks that happen to equal the fill value are written all the same: zarr takes -0.0 for 0.0, and would lose
-    the sign.
-    """
+    """Make an array that holds nothing yet."""
     import zarr
 
     return zarr.create_array(
@@ -77,6 +73,9 @@ def create_at_once(folder: Path, spec: ArraySpec, workshop: Path) -> None:
 def open_array(folder: Path, mode: Any = "r") -> Any:
     """Open an array.
 
+    Chunks that happen to equal the fill value are written all the same: zarr takes one NaN for another and -0.0 for
+    0.0, and would lose their bits.
+
     Raises
     ------
     ReportError
@@ -85,7 +84,8 @@ def open_array(folder: Path, mode: Any = "r") -> Any:
     import zarr
 
     try:
-        return zarr.open_array(str(folder), mode=mode, config={"write_empty_chunks": True})
+        with zarr.config.set({"array.write_empty_chunks": True}):  # open_array itself takes no notice of it
+            return zarr.open_array(str(folder), mode=mode)
     except (OSError, ValueError, KeyError) as error:
         raise ReportError(f"{folder} must be a zarr array, got {error}: the store is damaged") from error
 

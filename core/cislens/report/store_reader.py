@@ -46,6 +46,7 @@ class ReportReader:
         self.block = int(self._attributes["block"])
         self.finished = layout.finished()
         self._open: dict[Path, Any] = {}
+        self._facts: dict[int, dict[str, Any]] = {}
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -145,7 +146,9 @@ class ReportReader:
         )
 
     def _of(self, number: int) -> dict[str, Any]:
-        return read_attributes(self.layout.block(number))
+        if number not in self._facts:
+            self._facts[number] = read_attributes(self.layout.block(number))
+        return self._facts[number]
 
     def _kept(self, number: int) -> npt.NDArray[np.intp]:
         """Return the places, within a block, of the sequences that did not fail."""

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cislens.errors import SequenceError
-from cislens.sequences.container import OneHot, Sequences
+from cislens.sequences.container import OneHot, Sequences, ones_by_position
 from cislens.sequences.files import require_file
 from cislens.sequences.policy import Layout
 from cislens.sequences.record import counted, unique_names
@@ -151,11 +151,14 @@ def _onehot(stored: Any, layout: Layout) -> tuple[OneHot, int]:
         if layout == "4,length":
             block = block.swapaxes(1, 2)
         ones = block == 1
-        unknown = (block == 0.25).all(-1)
-        hard = (ones | (block == 0)).all(-1) & (ones.sum(-1, dtype=np.uint8) <= 1)
-        _refuse_relaxed(block, hard | unknown, start)
+        singles = ones_by_position(ones)
+        fine = (singles <= 1) & (singles + ones_by_position(block == 0) == 4)
+        if not fine.all():
+            unknown = ~fine
+            unknown[unknown] = (block[unknown] == 0.25).all(-1)
+            _refuse_relaxed(block, fine | unknown, start)
+            soft += int(unknown.sum())
         onehot[start : start + rows] = ones
-        soft += int(unknown.sum())
     return onehot, soft
 
 

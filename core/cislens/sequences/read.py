@@ -71,11 +71,13 @@ def read_sequences(
     policy = policy or ReadPolicy()
     require_choice("fit", fit, Fit)
     kind = _kind(file)
-    if fit == "resize-center" and (kind != "bed" or length is None):
+    if fit == "resize-center" and kind != "bed":
         raise SequenceError(
-            "resize-center reads more of the genome around an interval, which needs BED, a genome and a length, got "
-            f"{file.name} and length {length}: say crop-center, pad-n or fit"
+            f"resize-center reads the genome around intervals, which needs BED with a genome, got {file.name}: "
+            "say crop-center, pad-n or fit"
         )
+    if fit == "resize-center" and length is None:
+        raise SequenceError("resize-center must be told a length in bp, and this model takes any: say length=")
     require_file(file, "sequences")
     if kind == "array":
         sequences = fit_sequences(read_array(file, key or named, policy.layout), length, fit)
