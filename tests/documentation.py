@@ -6,7 +6,8 @@ A page is Markdown. Fenced blocks of `python`, `console` and `bash` are run in o
 - `console`: lines after "$ " are commands; the other lines are what they print, in order, where "..." stands for
   anything, so that a page cannot show what no longer happens;
 - `<!-- ends with N -->` above a block says that its last command fails with that status;
-- `<!-- not run: REASON -->` above a block leaves it out.
+- `<!-- not run: REASON -->` above a block leaves it out;
+- `<!-- run first: COMMAND -->` is run too, and not seen by readers.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from typing import Any
 FENCE = re.compile(r"^(?P<indent> *)```(?P<language>\w+)?(?P<rest>[^`\n]*)$")
 NOT_RUN = re.compile(r"<!-- not run: (?P<reason>.+?) -->")
 TITLE = re.compile(r'title="(?P<title>[^"]+)"')
+RUN_FIRST = re.compile(r"<!-- run first: (?P<command>.+) -->")
 STATUS = re.compile(r"<!-- ends with (?P<status>\d+) -->")
 RUN = ("python", "console", "bash")
 SECONDS = 300  # after which a command hangs
@@ -45,6 +47,8 @@ def examples(page: str) -> Iterator[Example]:
     lines = page.splitlines()
     number = 0
     while number < len(lines):
+        if prepared := RUN_FIRST.match(lines[number]):
+            yield Example(number + 1, "bash", prepared["command"], None, 0, None)
         opened = FENCE.match(lines[number])
         if not opened or opened["language"] is None:
             number += 1

@@ -184,14 +184,14 @@ class TorchOracle(TensorOracle):
             held = self._graph.operation(self._graph.activated(self.layer(name)))
             merged.setdefault(held.call, {}).update(units)
         names = (*self._changes.names, *(f"{name}: {dict(units)}" for name, units in edits.items()))
-        new = self._derived(self.module, self.heads)
+        new = self._remade(self.module, self.heads)
         new._changes = replace(self._changes, held=merged, names=names)
         return new
 
     def _logits(self, heads: Sequence[str]) -> Oracle:
         sources = {self._names[key]: source for key, source in self._graph.trace.sources.items()}
         opened = tuple(replace(h, scale="logit") if h.name in heads else h for h in self.heads)
-        new = self._derived(self.module, opened)
+        new = self._remade(self.module, opened)
         left_out = self._changes.left_out | {sources[name] for name in heads}
         new._changes = replace(self._changes, left_out=left_out, names=(*self._changes.names, f"logits of {heads}"))
         return new
@@ -214,7 +214,7 @@ class TorchOracle(TensorOracle):
         if not weight_tensors(self._graph, layer, self._watched):
             owners = [other.name for other in self.layers() if weight_tensors(self._graph, other, self._watched)]
             raise OracleError(f"layer {layer.name!r} has no weights to shuffle: choose one of {', '.join(owners)}")
-        new = self._derived(copied(self.module), self.heads)
+        new = self._remade(copied(self.module), self.heads)
         new.graph, _ = new._traced()
         tensors = weight_tensors(new.graph, layer, new._watched)
         own = {tensor.data_ptr() for tensor in (*new.module.parameters(), *new.module.buffers())}
@@ -229,7 +229,7 @@ class TorchOracle(TensorOracle):
         new.graph, _ = new._traced()
         return new
 
-    def _derived(self, module: nn.Module, heads: tuple[Head, ...]) -> TorchOracle:
+    def _remade(self, module: nn.Module, heads: tuple[Head, ...]) -> TorchOracle:
         """Return an oracle like this one on a module of the same form, with counts of its own."""
         new = copy.copy(self)
         new._given = module

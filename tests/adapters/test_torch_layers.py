@@ -215,7 +215,7 @@ def test_a_first_layer_is_its_weights_slid_over_the_sequence(name: str) -> None:
     ],
 )
 def test_kernels_of_every_form_are_units_by_width_by_bases(module, options, name, width) -> None:
-    oracle = opened(module(), base_order="TGCA", **options)
+    oracle = opened(module(), base_order="CTAG", **options)
     kernel, bias = (oracle.weights(name)[part] for part in ("kernel", "bias"))
     assert kernel.shape[1:] == (width, 4)
     x = models.sequences(3)

@@ -7,6 +7,7 @@ import pytest
 
 from cislens.errors import CapabilityError, OracleError, SequenceError
 from cislens.oracle import FunctionOracle, Head, Oracle, OracleOptions
+from cislens.testing import ConvPoolToy
 
 RNG = np.random.default_rng(1)
 LENGTH = 12
@@ -260,9 +261,7 @@ def test_logits_of_what_is_no_probability_are_refused() -> None:
 
 
 def test_an_oracle_made_from_another_counts_with_it() -> None:
-    from cislens.testing import ConvPoolToy
-
-    toy = ConvPoolToy()
+    toy = ConvPoolToy(40)
     x = toy.examples(3, np.random.default_rng(0)).onehot
     layer = toy.layers()[1].name
     toy.intervene({layer: {0: 0.0}}).predict(x)
