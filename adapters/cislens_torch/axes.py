@@ -43,7 +43,7 @@ def rearranged(call: Call) -> Description:
     """Describe a call that only moves values, by making it with coordinates in their place."""
     source, mark = call.marked[0]
     axes: Axes = mark.axes
-    if not call.args or call.args[0] is not source:
+    if call.argument(0, "input") is not source:
         return Description("other", Axes())
     positions = source.shape[axes.position] if axes.position is not None else 1
     batch = _trail(call, _coordinates(source, axes.batch, call), source)

@@ -124,11 +124,11 @@ class _Numpy(torch.autograd.Function):
     """Ask an oracle through numpy."""
 
     @staticmethod
-    def forward(context: Any, x: Tensor, oracle: Oracle | Targeted, follows: bool) -> tuple[Tensor, ...]:
+    def forward(ctx: Any, x: Tensor, oracle: Oracle | Targeted, follows: bool) -> tuple[Tensor, ...]:
         array = to_numpy(x)
-        context.oracle, context.like, context.pullback = oracle, x, None
+        ctx.oracle, ctx.like, ctx.pullback = oracle, x, None
         if follows and "linearize" in oracle.capabilities:
-            answer, context.pullback = oracle.linearize(array)
+            answer, ctx.pullback = oracle.linearize(array)
         else:
             answer = oracle.predict(array)
         arrays = [answer] if isinstance(oracle, Targeted) else [answer[head.name] for head in oracle.heads]
@@ -136,9 +136,11 @@ class _Numpy(torch.autograd.Function):
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(context: Any, *cotangents: Tensor) -> tuple[Tensor, None, None]:
-        oracle = context.oracle
-        if context.pullback is None:
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride] (the decorator hides the first name)
+        ctx: Any, *cotangents: Tensor
+    ) -> tuple[Tensor, None, None]:
+        oracle = ctx.oracle
+        if ctx.pullback is None:
             behind = oracle.oracle if isinstance(oracle, Targeted) else oracle
             raise CapabilityError(
                 f"{oracle.name} must offer 'linearize' for a gradient, but cannot: {behind.why_not('linearize')}"
@@ -147,5 +149,5 @@ class _Numpy(torch.autograd.Function):
         given: Any = arrays[0]
         if not isinstance(oracle, Targeted):
             given = {head.name: part for head, part in zip(oracle.heads, arrays, strict=True)}
-        gradient: Array = context.pullback(given)
-        return torch.from_numpy(gradient).to(context.like), None, None
+        gradient: Array = ctx.pullback(given)
+        return torch.from_numpy(gradient).to(ctx.like), None, None

@@ -49,8 +49,7 @@ def describe(call: Call, result: Any) -> Description:
     for names, handler in HANDLERS:
         if name in names:
             # A function of one input does what it says only where that input is what holds the sequence.
-            source = call.args[0] if call.args else call.kwargs.get("input")
-            if source is call.marked[0][0]:
+            if call.argument(0, "input") is call.marked[0][0]:
                 return handler(call)
             break
     return Description("other", _unchanged(call, result))
@@ -92,13 +91,15 @@ def _conv_padding(call: Call, axis: int) -> tuple[int, int]:
     if isinstance(padding, str):
         reach = along(call.argument(5, "dilation", 1), axis) * (call.argument(1, "weight").shape[2 + axis] - 1)
         return (reach // 2, reach - reach // 2) if padding == "same" else (0, 0)
-    return (along(padding, axis),) * 2
+    width = along(padding, axis)
+    return width, width
 
 
 def along(value: Any, axis: int) -> int:
     """Return a setting that is one number for all spatial axes, or one for each."""
     if isinstance(value, tuple | list | torch.Size):
-        return int(value[axis] if len(value) > 1 else value[0])
+        each = list(value)
+        return int(each[axis] if len(each) > 1 else each[0])
     return int(value)
 
 

@@ -64,11 +64,9 @@ class TorchOracle(TensorOracle):
     ['input', 'convolution', 'activation', 'global_pool', 'dense']
     """
 
-    options: OracleOptions
-
     def __init__(self, module: nn.Module, options: OracleOptions | None = None, name: str | None = None) -> None:
         options = options or OracleOptions()
-        self.options = options
+        self.options = self._opened_with = options
         self._given = module
         module, placement = placed(module, options)
         self.module, self.placement = module, placement
@@ -120,7 +118,7 @@ class TorchOracle(TensorOracle):
         return self._run(self._watched, encoded)
 
     def _run(self, module: nn.Module, encoded: torch.Tensor) -> dict[str, torch.Tensor]:
-        return named_outputs(called(module, encoded, self.options))
+        return named_outputs(called(module, encoded, self._opened_with))
 
     # ---- answers -----------------------------------------------------------------------------------------
 
@@ -239,7 +237,9 @@ class TorchOracle(TensorOracle):
     # ---- what it is --------------------------------------------------------------------------------------
 
     def _declined(self) -> dict[str, str]:
-        declined = dict.fromkeys(OF_THE_GRAPH, self._untraceable) if self.graph is None else {}
+        declined: dict[str, str] = {}
+        if self.graph is None:
+            declined |= {name: self._untraceable for name in OF_THE_GRAPH}
         if reason := self._why_no_logits():
             declined["logits"] = reason
         if not self._differentiable:
@@ -250,7 +250,7 @@ class TorchOracle(TensorOracle):
         arrays = [to_numpy(part) for part in self.module.state_dict().values() if isinstance(part, torch.Tensor)]
         layers = [(layer.name, layer.kind, layer.activation) for layer in self.graph.layers] if self.graph else []
         shown = re.sub(r" at 0x[0-9a-f]+", "", repr(self.module))
-        identity = self.options.identity() | {"class": type(self.module).__qualname__, "shown": shown}
+        identity = self._opened_with.identity() | {"class": type(self.module).__qualname__, "shown": shown}
         return fingerprint_of_weights(arrays, identity | {"layers": layers, "changes": self._changes.names})
 
     @property

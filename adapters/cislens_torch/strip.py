@@ -110,8 +110,9 @@ def _windowed(call: Call, operation: Operation, task: Stripped) -> tuple[Any, Pl
     window = operation.does.window
     source, mark = call.marked[0]
     cut_source, cut = _in_phase(source, mark.place, operation, task)
+    # Arguments by name follow; the input itself may be one of them.
     args: list[Any] = [cut_source, *call.args[1:]]
-    kwargs = dict(call.kwargs)
+    kwargs = {name: value for name, value in call.kwargs.items() if name != "input"}
     at = 4 if operation.does.kind == "convolution" else 3
     given = args[at] if len(args) > at else kwargs.get("padding", 0)
     axes = source.ndim - 2 if operation.does.kind == "convolution" else int(call.function.split("pool")[1][0])
@@ -177,7 +178,7 @@ def _unpadded(call: Call, operation: Operation, task: Stripped) -> torch.Tensor:
         widths[at : at + 2] = [0] * len(widths[at : at + 2])
         if not any(widths):
             return source
-        named = {name: value for name, value in call.kwargs.items() if name != "pad"}
+        named = {name: value for name, value in call.kwargs.items() if name not in ("input", "pad")}
         padded: torch.Tensor = call.callee(source, widths, *call.args[2:], **named)
         return padded
     if source.ndim != len(operation.shape):

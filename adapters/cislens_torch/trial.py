@@ -65,15 +65,17 @@ class Watcher(TorchFunctionMode):
         name = plain_name(getattr(func, "__name__", ""))
         if name not in WEIGHTED:
             return func(*args, **(kwargs or {}))
-        weight = args[1] if len(args) > 1 and isinstance(args[1], torch.Tensor) else (kwargs or {}).get("weight")
-        if self.trial.first is None and isinstance(weight, torch.Tensor):
-            self.trial.first = (tuple(args[0].shape), tuple(weight.shape))
+        given: list[Any] = [*args[:2], *((kwargs or {}).get(key) for key in ("input", "weight")[len(args) :])]
+        source, weight = given[0], given[1]
+        weighs = isinstance(source, torch.Tensor) and isinstance(weight, torch.Tensor)
+        if self.trial.first is None and weighs:
+            self.trial.first = (tuple(source.shape), tuple(weight.shape))
         try:
-            shaped = name in RECURRENT and len(args) == 9 and args[0].device.type == "meta"
+            shaped = name in RECURRENT and len(args) == 9 and source.device.type == "meta"
             result = recurrent_shapes(args) if shaped else func(*args, **(kwargs or {}))
         except RuntimeError:
-            if name == "linear" and isinstance(weight, torch.Tensor) and args[0].shape[-1] != weight.shape[1]:
-                self.trial.mismatch = (args[0].shape[-1], weight.shape[1])
+            if name == "linear" and weighs and source.shape[-1] != weight.shape[1]:
+                self.trial.mismatch = (source.shape[-1], weight.shape[1])
             raise
         self.trial.weighted += 1
         return result

@@ -14,6 +14,7 @@ from cislens_gradients.gradients import CORRECTION_HELP, corrected, mean_gradien
 
 Array = npt.NDArray[Any]
 FEWEST_STEPS = 8
+TOLERATED = 0.05  # convergence delta over the difference to be explained, above which the reader is warned
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,7 @@ class IntegratedGradients(Explainer):
         t, (n, length, _) = len(oracle.targets), sequences.onehot.shape
         values = np.zeros((t, n, length, 4), oracle.dtype)
         deltas = np.zeros((t, n))
+        differences = np.zeros((t, n))
         for i, x in enumerate(sequences.onehot):
             starts = self._references(x, context.rng(i))
             at_start = oracle.predict(starts)
@@ -71,12 +73,21 @@ class IntegratedGradients(Explainer):
                 contributions = self._contributions(oracle, x, start)
                 values[:, i] += (contributions / self.ways).astype(oracle.dtype)
                 explained = (contributions * (x - start)).sum((1, 2))
+                differences[:, i] += (context.predictions[i] - value) / self.ways
                 deltas[:, i] += (explained - (context.predictions[i] - value)) / self.ways
             context.progress(i + 1, n)
         return MotifReport(
             sequences,
             attributions=Attributions(values, gauge="reference", unit="target"),
-            validity=Validity({"convergence delta": deltas}),
+            validity=Validity({"convergence delta": deltas}, warnings=self._warnings(deltas, differences)),
+        )
+
+    def _warnings(self, deltas: Array, differences: Array) -> tuple[str, ...]:
+        if not (np.abs(deltas) > TOLERATED * np.abs(differences)).any():
+            return ()
+        return (
+            f"for some sequences the values add up to f(x) - f(reference) only within more than {TOLERATED:.0%} of it "
+            f"(see the convergence delta): take more steps than {self.steps}",
         )
 
     def _references(self, x: Array, rng: np.random.Generator) -> Array:

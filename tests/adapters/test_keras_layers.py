@@ -172,6 +172,16 @@ def test_a_subnetwork_through_strides_even_kernels_and_a_residual_keeps_its_plac
         assert compare_with_windows(KerasOracle(model), name, models.dna(2, 61)) >= 3
 
 
+def test_a_subnetwork_keeps_its_place_where_branches_of_one_stride_reach_differently_far() -> None:
+    dna = keras.Input((60, 4), name="dna")
+    far = layers.Conv1D(4, 5, strides=2, padding="same", name="far")(dna)
+    near = layers.MaxPooling1D(2, name="near")(dna)
+    x = layers.Conv1D(2, 3, padding="same", name="last")(layers.Add(name="sum")([far, near]))
+    model = models.with_weights(keras.Model(dna, layers.Flatten()(x)))
+    for name in ("sum", "last"):
+        assert compare_with_windows(KerasOracle(model), name, models.dna(2, 60)) >= 20
+
+
 def test_a_subnetwork_of_a_layer_that_sees_everything_is_refused() -> None:
     with pytest.raises(CapabilityError, match="sees all of it"):
         KerasOracle(models.plain()).subnetwork("dense_0")

@@ -281,3 +281,26 @@ def test_an_embedding_of_the_bases_shows() -> None:
     kinds = {name: kind for name, kind, _ in shown(oracle)}
     assert (kinds["embed"], kinds["inner"]) == ("embedding", "convolution")
     assert oracle.activations(models.sequences(2), "inner").shape == (2, models.LENGTH - 2, 3)
+
+
+def test_functions_that_are_called_with_named_arguments_show_alike() -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.last = nn.Conv1d(4, 3, 5), nn.Linear(3 * 30, 1)
+
+        def forward(self, x):
+            x = F.conv1d(input=x, weight=self.first.weight, bias=self.first.bias, padding=2)
+            x = F.max_pool1d(input=F.relu(input=x), kernel_size=4, stride=2, padding=1)
+            return F.linear(input=torch.flatten(input=x, start_dim=1), weight=self.last.weight, bias=self.last.bias)
+
+    oracle = TorchOracle(models.seeded(Net()))
+    kinds = [kind for _, kind, _ in shown(oracle)]
+    assert kinds == ["input", "convolution", "activation", "pool", "flatten", "dense"]
+    assert oracle.layer("conv1d").padding == (2, 2)
+    assert oracle.length == 60
+    x = models.sequences(2, 60)
+    pool = oracle.layer("max_pool1d")
+    start = pool.offset + 9 * pool.step
+    came = oracle.subnetwork("max_pool1d").predict(x[:, start : start + pool.receptive_field])["units"]
+    np.testing.assert_allclose(came, oracle.activations(x, "max_pool1d")[:, 9], atol=1e-6)

@@ -207,3 +207,10 @@ def test_work_done_while_the_batch_size_is_measured_is_not_counted(monkeypatch, 
     sequences = toy.examples(2500, RNG)
     cost = explain(toy, sequences, Saliency(), run=Run(block=2500)).provenance.cost
     assert (cost.predictions, cost.pullbacks) == (5000, 2500)
+
+
+def test_integrated_gradients_warn_where_their_steps_are_too_few() -> None:
+    sequences = MOTIF.examples(4, np.random.default_rng(2))
+    (sentence,) = explain(MOTIF, sequences, IntegratedGradients(steps=1)).validity.warnings
+    assert "more steps than 1" in sentence
+    assert not explain(MOTIF, sequences, IntegratedGradients(steps=400)).validity.warnings

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import tempfile
 from collections.abc import Iterator
@@ -78,11 +77,6 @@ def _refuse_packing(path: Path) -> None:
         raise SequenceError(
             f"a genome must be plain or bgzipped FASTA, so that intervals can be reached, got the gzip file {path}: "
             "unpack it with gunzip, or pack it anew with bgzip"
-        )
-    if importlib.util.find_spec("Bio") is None:
-        raise SequenceError(
-            f"the bgzipped genome {path} is read with Biopython, which is not installed: "
-            "pip install biopython, or unpack it with gunzip"
         )
 
 
