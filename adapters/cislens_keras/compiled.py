@@ -104,7 +104,7 @@ class Compiled:
                 raise OracleError(
                     "the model must pass a gradient to its sequence, but one of its layers lets none through"
                 )
-            return np.asarray(gradient.numpy())
+            return np.asarray(tf.convert_to_tensor(gradient))
 
         return [answer.numpy() for answer in answers], pull
 

@@ -136,7 +136,7 @@ def _walk(model: Any, prefix: str, given: Sequence[Value], found: tuple[list[Ste
 
 
 def _nodes(model: Any) -> Iterator[Any]:
-    function = model._functional if isinstance(model, keras.Sequential) else model
+    function: Any = model._functional if isinstance(model, keras.Sequential) else model
     for depth in sorted(function._nodes_by_depth, reverse=True):
         for node in function._nodes_by_depth[depth]:
             if node.operation and not node.is_input:

@@ -117,7 +117,7 @@ def _undeclared(model: Any, options: OracleOptions) -> Inputs:
 
 def _sequence(names: Sequence[str], shapes: Sequence[Shape], options: OracleOptions) -> tuple[int, str]:
     wanted = options.layout.replace(" ", "")
-    candidates = []
+    candidates: list[tuple[int, str]] = []
     for i, (name, shape) in enumerate(zip(names, shapes, strict=True)):
         stated = LAYOUTS if wanted == "auto" else (wanted,)
         fitting = [layout for layout in stated if _fits(shape, layout, wanted != "auto")]
@@ -128,7 +128,7 @@ def _sequence(names: Sequence[str], shapes: Sequence[Shape], options: OracleOpti
         how = "an axis of the four bases" if wanted == "auto" else f"the layout {options.layout}"
         raise OracleError(f"one input of the model must have {how}, got {listed}: state the layout with --layout")
     if len(candidates) > 1:
-        found = ", ".join(names[i] for i, _ in candidates)
+        found = ", ".join(str(names[i]) for i, _ in candidates)
         raise OracleError(
             f"one input alone must look like DNA, but {found} all do: declare the others with --extra-input"
         )

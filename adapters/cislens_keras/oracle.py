@@ -197,7 +197,7 @@ class KerasOracle(Oracle):
         if (layer.name, pre) not in self._functions:
             self._functions[layer.name, pre] = self._compiled_value(value, linear)
         with tf.device(self._place):
-            found = self._functions[layer.name, pre](tf.constant(self.encoding.apply(x), self.dtype))
+            found = self._functions[layer.name, pre](tf.constant(self.encoding.apply(np.asarray(x, self.dtype))))
         return to_units(found.numpy(), self._description.axes[value.step])
 
     def _compiled_value(self, value: Value, linear: bool) -> Any:

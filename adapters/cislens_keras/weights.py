@@ -206,7 +206,7 @@ def _current_entries(opened: Any) -> list[Entry]:
     def visit(name: str, group: Any) -> None:
         if not isinstance(group, h5py.Group) or name.rsplit("/", 1)[-1] != "vars" or NO_WEIGHTS.search(name):
             return
-        keys = sorted((key for key in group if isinstance(group[key], h5py.Dataset)), key=_natural)
+        keys = sorted((str(key) for key in group if isinstance(group[key], h5py.Dataset)), key=_natural)
         if keys:
             arrays = tuple(np.asarray(group[key]) for key in keys)
             found.append(Entry(name, str(group.attrs.get("name", "")), arrays))
@@ -229,9 +229,9 @@ def _load_current(model: Any, file: Path, opened: Any, labels: tuple[Path, str])
             wanted = _current_entries(target)
             pairs = _matched(stored, wanted, labels, lambda entry, _: entry)
             for place, entry in zip(wanted, pairs, strict=True):
-                keys = sorted(target[place.label], key=_natural)
-                for key, array in zip(keys, entry.arrays, strict=True):
-                    target[place.label][key][...] = array
+                group: Any = target[place.label]
+                for key, array in zip(sorted(group, key=_natural), entry.arrays, strict=True):
+                    group[key][...] = array
         model.load_weights(own)
         _save(model, own)
         with h5py.File(own, "r") as loaded:

@@ -7,9 +7,9 @@ from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
-from cislens.backgrounds import parse_background
 
 from cislens import Attributions, CislensError, Context, Explainer, MotifReport, Sequences, Targeted, Validity, setting
+from cislens.backgrounds import parse_background
 from cislens_gradients.gradients import CORRECTION_HELP, corrected, mean_gradient
 
 Array = npt.NDArray[Any]
