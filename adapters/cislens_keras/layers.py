@@ -180,8 +180,10 @@ def channel_axis(operation: Any, axes: Axes) -> int:
 def _axes(step: Step, sources: list[tuple[Axes, Shape]], shape: Shape) -> Axes:
     operation = inner(step.operation)
     kind = type(operation).__name__
-    nothing: tuple[Axes, Shape] = ((), ())
-    source, source_shape = sources[0] if sources else nothing
+    source: Axes = ()
+    source_shape: Shape = ()
+    if sources:
+        source, source_shape = sources[0]
     for candidate in sources:  # a constant or a broadcast vector says less than the values with positions
         if len(candidate[0]) > len(source) or ("position" in candidate[0] and "position" not in source):
             source, source_shape = candidate

@@ -194,3 +194,8 @@ def test_a_malformed_option_is_one_sentence(cislens, option) -> None:
     status, _, err = cislens("inspect", "model.py:two", "--input-length", "10", *option)
     assert status == USER_ERROR
     assert err.startswith("error: ")
+
+
+def test_inspect_suggests_the_command_that_explains_this_model(cislens, here) -> None:
+    out = cislens("inspect", "model.py:two", "--input-length", "10")[1]
+    assert "cislens explain model.py:two SEQUENCES.fa -e ism -t a -o report.zarr" in out

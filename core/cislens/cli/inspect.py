@@ -27,7 +27,8 @@ def inspect(
     if json:
         say_json(facts)
     else:
-        _print(facts, model)
+        weights = opened.given["weights"]
+        _print(facts, model if weights is None else f"{model} --weights {weights}")
 
 
 def describe(oracle: Oracle) -> dict[str, Any]:
@@ -40,7 +41,8 @@ def describe(oracle: Oracle) -> dict[str, Any]:
     answers = probe(oracle, oracle.length or FREE_LENGTH_PROBE)
     heads = [{**asdict(head), "looks_like": looks_like(answers[head.name])} for head in oracle.heads]
     able = oracle.capabilities
-    explainers = {name: sorted(kind.needs - able) for name, kind in registry().explainers.items()}
+    # Those that ask least of a model come first, so that the one suggested is the one that fits most widely.
+    kinds = sorted(registry().explainers.items(), key=lambda item: len(item[1].needs))
     return {
         "name": oracle.name,
         "kind": type(oracle).__name__,
@@ -51,7 +53,7 @@ def describe(oracle: Oracle) -> dict[str, Any]:
         "targets": choices(oracle.heads),
         "layers": [asdict(layer) for layer in oracle.layers()] if "layers" in able else [],
         "capabilities": {name: None if name in able else oracle.why_not(name) for name in HOOKS},
-        "explainers": explainers,
+        "explainers": {name: sorted(kind.needs - able) for name, kind in kinds},
     }
 
 

@@ -92,7 +92,7 @@ def _wanted(lengths: Counter[int], length: int | None, fit: Fit) -> int:
     if len(lengths) > 1:
         raise SequenceError(
             f"sequences must share one length where none is asked for, got {_listed(lengths)}: "
-            f"crop or pad them to one, or say length= and fit='crop-center'"
+            f"say which, as in --input-length 500 --length fit (in Python, length=500, fit='fit')"
         )
     return next(iter(lengths), 0)
 
