@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from cislens.errors import CapabilityError, OracleError
-from cislens.oracle.base import Array, Oracle
+from cislens.oracle.base import Array, Oracle, Outputs
 from cislens.oracle.encoding import Encoding
 from cislens.oracle.fingerprint import fingerprint_of_weights
 from cislens.oracle.head import Head, Scale
@@ -23,6 +23,7 @@ from cislens_torch.layers import INPUT_NAME, Graph, graph_of, to_numpy, weight_a
 from cislens_torch.placement import copied, placed
 from cislens_torch.probing import Form, find_form
 from cislens_torch.replay import Changes, Reached, Replay, Stop, as_units
+from cislens_torch.sharing import Sharing
 from cislens_torch.subnetwork import SubnetworkOracle
 from cislens_torch.tensors import TensorOracle, encode, evaluating, input_axes, named_outputs
 from cislens_torch.trace import Untraceable, trace
@@ -73,6 +74,7 @@ class TorchOracle(TensorOracle):
         form = find_form(self._watched, placement, options)
         self.encoding = Encoding(form.layout, options.base_order, options.n_value)
         self._changes = Changes()
+        self._sharing: Sharing | None = None
         found, scales = self._look(form)
         heads = options.declare(found, scales)
         self._names = dict(zip(found, (head.name for head in heads), strict=True))
@@ -131,6 +133,15 @@ class TorchOracle(TensorOracle):
         else:
             outputs = self._run(self.module, encoded)
         return {self._names[key]: output for key, output in outputs.items()}
+
+    def _substitutions(self, x: Array, sites: Array) -> Outputs | None:
+        if self._changes or self.graph is None:
+            return None
+        if self._sharing is None:
+            self._sharing = Sharing(self.encoding, self.placement, lambda encoded: self._run(self._watched, encoded))
+        with torch.no_grad(), evaluating(self.module):
+            shared = self._sharing.answer(self._tensor(x), self._tensor(sites))
+        return None if shared is None else {self._names[key]: to_numpy(part) for key, part in shared.items()}
 
     @property
     def _watched(self) -> nn.Module:
@@ -231,6 +242,7 @@ class TorchOracle(TensorOracle):
         """Return an oracle like this one on a module of the same form, with counts of its own."""
         new = copy.copy(self)
         new._given = module
+        new._sharing = None
         TensorOracle.__init__(new, module, self.placement, self.name, heads, self.length)
         return new
 

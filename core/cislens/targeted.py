@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -61,6 +61,11 @@ class Targeted:
         """Return the targets' values, (n, t); `x` as in `Oracle.predict`."""
         parts = [self._reduced(outputs) for outputs in self.oracle.stream(x)]
         return np.concatenate(parts) if parts else np.empty((0, len(self.targets)), np.float32)
+
+    def substitutions(self, x: npt.ArrayLike, sites: Array) -> Iterator[tuple[slice, Array]]:
+        """Yield which rows of `sites`, and the targets' values (rows, t), as `Oracle.substitutions`."""
+        for rows, outputs in self.oracle.substitutions(x, sites):
+            yield rows, self._reduced(outputs)
 
     def linearize(self, x: npt.ArrayLike) -> tuple[Array, Callable[[Array], Array]]:
         """Return the values (n, t) and the pullback: (n, t) to (n, length, 4), any number of times."""

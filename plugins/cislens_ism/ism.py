@@ -11,8 +11,6 @@ import numpy.typing as npt
 from cislens import Attributions, Context, Explainer, MotifReport, Sequences, Targeted
 
 Array = npt.NDArray[Any]
-CHUNK_BYTES = 32_000_000  # of mutants made at a time
-CHUNK_ROWS = 8192
 
 
 @dataclass(frozen=True)
@@ -37,13 +35,10 @@ class Ism(Explainer):
         onehot = sequences.onehot
         sites = substitutions(onehot)
         effects = np.zeros((len(oracle.targets), *onehot.shape), oracle.dtype)
-        rows = max(1, min(CHUNK_ROWS, CHUNK_BYTES // max(onehot[:1].size, 1)))
-        for start in range(0, len(sites), rows):
-            chunk = sites[start : start + rows]
-            index, position, base = chunk.T
-            values = oracle.predict(mutants(onehot, chunk)) - context.predictions[index]
-            effects[:, index, position, base] = values.T
-            context.progress(start + len(chunk), len(sites))
+        for rows, values in oracle.substitutions(onehot, sites):
+            index, position, base = sites[rows].T
+            effects[:, index, position, base] = (values - context.predictions[index]).T
+            context.progress(rows.stop, len(sites))
         return MotifReport(
             sequences, attributions=Attributions(effects, gauge="wild-type", unit="change of the target")
         )
@@ -57,13 +52,3 @@ def substitutions(onehot: Array) -> Array:
     """List every substitution of sequences (n, length, 4) as rows (sequence, position, new base); none at N."""
     known = onehot.any(-1, keepdims=True)
     return np.argwhere(known & (onehot == 0))
-
-
-def mutants(onehot: Array, sites: Array) -> Array:
-    """Return one mutant for each row of `substitutions`, (rows, length, 4)."""
-    index, position, base = sites.T
-    changed = onehot[index]
-    row = np.arange(len(sites))
-    changed[row, position] = 0
-    changed[row, position, base] = 1
-    return np.asarray(changed)

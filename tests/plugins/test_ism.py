@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from cislens import FunctionOracle, OracleOptions, Sequences, explain
+from cislens.oracle import substitution
+from cislens.oracle.substitution import mutants
 from cislens.testing import ConvPoolToy, LinearToy, MotifToy
 from cislens_ism import Ism
-from cislens_ism import ism as module
-from cislens_ism.ism import mutants, substitutions
+from cislens_ism.ism import substitutions
 
 RNG = np.random.default_rng(4)
 WEIGHTS = RNG.normal(size=(12, 4))
@@ -62,7 +63,7 @@ def test_chunks_of_any_size_give_the_same_map(monkeypatch) -> None:
     sequences = toy.examples(4, RNG)
     whole = explain(toy, sequences, Ism()).attributions.values
     for rows in (1, 7):
-        monkeypatch.setattr(module, "CHUNK_ROWS", rows)
+        monkeypatch.setattr(substitution, "CHUNK_ROWS", rows)
         np.testing.assert_allclose(explain(toy, sequences, Ism()).attributions.values, whole, atol=1e-12)
 
 

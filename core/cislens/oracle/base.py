@@ -15,6 +15,7 @@ from cislens.oracle.counts import Counts
 from cislens.oracle.head import Head
 from cislens.oracle.hooks import HOOKS, Array, Hooks, Outputs, Pullback
 from cislens.oracle.layer import Layer
+from cislens.oracle.substitution import substituted
 
 if TYPE_CHECKING:
     from cislens.target import Target
@@ -143,6 +144,24 @@ class Oracle(Hooks):
 
     def _predict_batch(self, x: Array) -> Outputs:
         return self._predict(np.asarray(x, self.dtype))
+
+    @final
+    def substitutions(self, x: npt.ArrayLike, sites: Array) -> Iterator[tuple[slice, Outputs]]:
+        """Yield the answers to single substitutions, some at a time, computing once what they share where it can.
+
+        Parameters
+        ----------
+        x
+            (n, length, 4), one-hot.
+        sites
+            (k, 3): rows of sequence, position and new base, sorted by sequence.
+
+        Returns
+        -------
+        Iterator[tuple[slice, Outputs]]
+            Which rows of `sites`, and each head's answers to them: `predict` of the mutants, up to rounding.
+        """
+        return substituted(self, checked_input(x, self.name, self.length), sites)
 
     @final
     def linearize(self, x: npt.ArrayLike) -> tuple[Outputs, Pullback]:

@@ -82,6 +82,14 @@ class Hooks(ABC):
         """Return the model without the final sigmoid of these heads, their scale "logit"."""
         raise NotImplementedError
 
+    def _substitutions(self, x: Array, sites: Array) -> Outputs | None:
+        """Return the answers to single substitutions of one sequence (length, 4), if they can share their work.
+
+        `sites` holds rows (position, new base). None where each mutant is better asked by itself; that must depend on
+        the model and the length alone, so that a run that is resumed computes as it did before.
+        """
+        return None
+
     def _declined(self) -> dict[str, str]:
         """Return the capabilities that this instance cannot offer, each with its reason."""
         return {}
