@@ -199,10 +199,11 @@ def read_window(
     """
     places = start[:, None] + torch.arange(width, device=value.device)
     own = value[0].t()[places]
-    k, channels, changed = values.shape
+    changed = values.shape[2]
     within = places - changed_at[:, None]
     hit = (within >= 0) & (within < changed)
-    new = values.transpose(1, 2).gather(1, within.clamp(0, changed - 1)[:, :, None].expand(k, width, channels))
+    rows = torch.arange(len(start), device=value.device)[:, None]
+    new = values.transpose(1, 2).contiguous()[rows, within.clamp(0, changed - 1)]
     return torch.where(hit[:, :, None], new, own).transpose(1, 2)
 
 
