@@ -70,6 +70,9 @@ class Description:
     shapes: Mapping[str, Shape]
 
 
+NOTHING: tuple[Axes, Shape] = ((), ())  # what a step without sources reads
+
+
 def describe(graph: Graph, feeds: Sequence[Shape], sequence: str, encoding: Encoding) -> Description:
     """Describe the calls of a graph.
 
@@ -180,10 +183,7 @@ def channel_axis(operation: Any, axes: Axes) -> int:
 def _axes(step: Step, sources: list[tuple[Axes, Shape]], shape: Shape) -> Axes:
     operation = inner(step.operation)
     kind = type(operation).__name__
-    source: Axes = ()
-    source_shape: Shape = ()
-    if sources:
-        source, source_shape = sources[0]
+    source, source_shape = sources[0] if sources else NOTHING
     for candidate in sources:  # a constant or a broadcast vector says less than the values with positions
         if len(candidate[0]) > len(source) or ("position" in candidate[0] and "position" not in source):
             source, source_shape = candidate
