@@ -200,6 +200,14 @@ def test_a_function_that_does_not_answer_for_each_sequence_is_an_error(answer) -
         FunctionOracle(answer, OracleOptions(length=LENGTH))
 
 
+@pytest.mark.parametrize(
+    ("option", "value"), [("device", "cuda"), ("precision", "bfloat16"), ("extra_inputs", {"a": 1})]
+)
+def test_an_option_that_a_function_cannot_follow_is_refused(option: str, value: object) -> None:
+    with pytest.raises(OracleError, match="a Python function"):
+        FunctionOracle(lambda x: x.sum((1, 2)), OracleOptions(**{"length": LENGTH, option: value}))
+
+
 def test_a_function_may_return_several_heads() -> None:
     oracle = FunctionOracle(
         lambda x: (x[:, :, 0].sum(1), x[:, :, :2].sum(1)), OracleOptions(length=LENGTH, heads=("a", "ac"))

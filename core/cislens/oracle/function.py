@@ -40,11 +40,17 @@ class FunctionOracle(Oracle):
         options = options or OracleOptions()
         if options.extra_inputs:
             raise OracleError("a Python function takes sequences alone: bind further inputs inside it")
+        if options.device not in ("auto", "cpu"):
+            raise OracleError(
+                f"a Python function runs where it chooses to, got device {options.device!r}: leave it out"
+            )
+        if options.precision not in ("float32", "float64"):
+            raise OracleError(f"a Python function is given float32 or float64, got precision {options.precision!r}")
         layout = "length,4" if options.layout == "auto" else options.layout
         self.function = function
         self.options = options
         self.encoding = Encoding(layout, options.base_order, options.n_value)
-        self.dtype = np.dtype(options.precision) if options.precision in ("float32", "float64") else np.float32
+        self.dtype = np.dtype(options.precision)
         length, answer = self._probe(options.length)
         found = {key: array.shape[1:] for key, array in answer.items()}
         heads = options.declare(found, {})
