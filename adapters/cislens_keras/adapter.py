@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+from importlib.util import find_spec
+
 from cislens.errors import OracleError
 from cislens.oracle.adapter import Adapter, ModelSource, comes_from
 from cislens.oracle.base import Oracle
@@ -27,6 +30,13 @@ class KerasAdapter(Adapter):
         if source.model is not None:
             return comes_from(source.model, "keras") or comes_from(source.model, "tf_keras")
         return source.path is not None and source.path.suffix.lower() in SUFFIXES
+
+    def prepare(self, code: str) -> None:
+        """Import Keras before a file that uses it does, without TensorFlow's greetings on the standard error stream."""
+        used = "keras" in code or "tensorflow" in code
+        chosen = "KERAS_BACKEND" in code  # by the file itself, which must then come first
+        if used and not chosen and find_spec("keras") is not None and find_spec("tensorflow") is not None:
+            importlib.import_module("cislens_keras.runtime")
 
     def open(self, source: ModelSource, options: OracleOptions) -> Oracle:
         """Open the source; see `cislens_keras.files` for what is read and how."""

@@ -85,6 +85,8 @@ def _load_file(path: Path) -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    for adapter in registry().adapters.values():
+        adapter.prepare(path.read_text(errors="replace"))
     folder = str(path.parent.resolve())
     sys.path.insert(0, folder)  # so that the file finds its neighbours
     try:

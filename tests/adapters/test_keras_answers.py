@@ -277,6 +277,24 @@ oracle.predict(np.zeros((2, 40, 4)))
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+def test_a_file_that_imports_keras_itself_prints_nothing_either(tmp_path: Any) -> None:
+    layers = "keras.layers.Conv1D(4, 5), keras.layers.GlobalMaxPooling1D(), keras.layers.Dense(1)"
+    (tmp_path / "model.py").write_text(
+        f"import keras\n\ndef build():\n    return keras.Sequential([keras.Input((40, 4)), {layers}])\n"
+    )
+    done = run_python(f"import cislens\nprint(cislens.open_oracle({str(tmp_path / 'model.py:build')!r}).length)")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "40\n", "")
+
+
+def test_a_file_that_chooses_its_backend_is_not_forestalled() -> None:
+    code = (
+        "import sys\nfrom cislens_keras.adapter import KerasAdapter\n"
+        'KerasAdapter().prepare(\'import os; os.environ["KERAS_BACKEND"] = "torch"; import keras\')\n'
+        "print('keras' in sys.modules)"
+    )
+    assert run_python(code).stdout == "False\n"
+
+
 def test_another_backend_is_refused_in_a_sentence_that_names_the_variable() -> None:
     code = (
         "from cislens.errors import OracleError\ntry:\n import cislens_keras.runtime\nexcept OracleError as e: print(e)"

@@ -57,6 +57,13 @@ class Adapter(ABC):
     def recognises(self, source: ModelSource) -> bool:
         """Tell whether `open` is the way to open this source."""
 
+    def prepare(self, code: str) -> None:
+        """Make ready for a user's Python file that is about to run, such as by importing its framework quietly.
+
+        `code` is the file's text, which tells whether it uses the framework.
+        """
+        return
+
     @abstractmethod
     def open(self, source: ModelSource, options: OracleOptions) -> Oracle:
         """Open the source.
