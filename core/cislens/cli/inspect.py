@@ -36,6 +36,7 @@ def describe(oracle: Oracle) -> dict[str, Any]:
     from cislens.oracle import HOOKS
     from cislens.oracle.scale import looks_like, probe
     from cislens.plugins import registry
+    from cislens.provenance import describe_model
     from cislens.target import choices
 
     answers = probe(oracle, oracle.length or FREE_LENGTH_PROBE)
@@ -44,11 +45,7 @@ def describe(oracle: Oracle) -> dict[str, Any]:
     # Those that ask least of a model come first, so that the one suggested is the one that fits most widely.
     kinds = sorted(registry().explainers.items(), key=lambda item: len(item[1].needs))
     return {
-        "name": oracle.name,
-        "kind": type(oracle).__name__,
-        "fingerprint": oracle.fingerprint,
-        "length": oracle.length,
-        "device": oracle.device,
+        **describe_model(oracle),
         "heads": heads,
         "targets": choices(oracle.heads),
         "layers": [asdict(layer) for layer in oracle.layers()] if "layers" in able else [],
