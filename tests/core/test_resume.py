@@ -73,3 +73,16 @@ def test_what_was_done_before_a_kill_is_not_done_again(folder) -> None:
     subprocess.run(command("out.zarr"), cwd=folder, check=True, capture_output=True)
     redone = [path for path, stamp in stamps.items() if path.stat().st_mtime_ns != stamp]
     assert redone == [forgotten]
+
+
+def test_an_interrupted_run_says_what_is_kept_and_goes_on(folder) -> None:
+    run = subprocess.Popen(command("out.zarr"), cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while done_blocks(folder / "out.zarr") < 2 and run.poll() is None:
+        time.sleep(0.005)
+    run.send_signal(signal.SIGINT)
+    _, told = run.communicate()
+    assert run.returncode == 130
+    assert "what was finished is kept" in told
+    assert "Traceback" not in told
+    (sentence,) = MotifReport.load(folder / "out.zarr").validity.warnings
+    assert "goes on where it stopped" in sentence

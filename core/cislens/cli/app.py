@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import warnings
-from typing import Annotated
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
 
 import typer
 
@@ -49,19 +52,36 @@ def options(
     """Take the options that stand before every command."""
 
 
+class Interrupted(BaseException):
+    """Ctrl-C; a class of its own, since typer would take a KeyboardInterrupt and say nothing of what is kept."""
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    def interrupt(*_: Any) -> None:
+        raise Interrupted
+
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def run() -> None:
     """Run the command line; a user's mistake is one sentence, and its traceback is shown by --debug alone."""
     debug = "--debug" in sys.argv
     sys.argv = [argument for argument in sys.argv if argument != "--debug"]
     warnings.showwarning = lambda message, *_, **__: note(str(message))
     try:
-        app()
+        with _interruptible():
+            app()
     except CislensError as error:
         if debug:
             raise
         complain(str(error))
         sys.exit(USER_ERROR)
-    except KeyboardInterrupt:
+    except Interrupted:
         complain("interrupted: what was finished is kept, and the same command goes on from there")
         sys.exit(INTERRUPTED)
     except Exception as error:
