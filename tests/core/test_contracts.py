@@ -83,6 +83,12 @@ class WrongBases(LinearFrom):
         return outputs, lambda cotangent: pullback(cotangent)[..., ::-1]
 
 
+class WrongSubstitutions(LinearFrom):
+    def _substitutions(self, x, sites):
+        wild = (x * self.matrix).sum()
+        return {"value": wild + self.matrix[sites[:, 0], sites[:, 1]]}  # the base that was there is not taken away
+
+
 class SpentPullback(LinearFrom):
     def _linearize(self, x):
         outputs, pullback = super()._linearize(x)
@@ -139,6 +145,7 @@ def linear_contract(oracle) -> OracleContract:
     [
         (WrongSign(), "finite differences", "expected a pullback within 0.0001 of finite differences, got"),
         (WrongBases(), "finite differences", "linear toy: expected a pullback"),
+        (WrongSubstitutions(), "single substitutions", "head 'value' of single substitutions"),
         (SpentPullback(), "may be called again", "pullback called again"),
         (OtherAnswers(), "linearize answers as predict does", "head 'value' of linearize"),
         (BatchNormalised(), "batch sizes 1, 7 and 512", "head 'value' at batch size 1"),

@@ -9,6 +9,7 @@ import numpy as np
 
 from cislens.errors import CapabilityError, SequenceError
 from cislens.oracle.base import HOOKS, Array, Oracle, Outputs
+from cislens.oracle.substitution import mutants
 from cislens.sequences import Sequences
 from cislens.testing.contract import INVARIANCE, TINY, Contract, ContractViolation, require, require_close
 from cislens.testing.oracle_inside import InsideChecks
@@ -69,6 +70,7 @@ class OracleContract(Contract):
             self.check_relaxed_rows,
             self.check_counts,
             self.check_batch_size,
+            self.check_substitutions,
         ]
         if self.native is not None:
             always.insert(0, self.check_parity)
@@ -137,6 +139,16 @@ class OracleContract(Contract):
                 np.isfinite(values).all(),
                 f"{self.subject}: expected finite answers to rows between bases, got others for head {name!r}",
             )
+
+    def check_substitutions(self) -> None:
+        """Check that single substitutions are answered as their mutants are predicted."""
+        x = self.examples[:2]
+        sites = np.argwhere(x == 0)[:: max(x.shape[1] // 20, 1)]
+        expected = self.oracle.predict(mutants(x, sites))
+        parts = [outputs for _, outputs in self.oracle.substitutions(x, sites)]
+        for name, values in expected.items():
+            came = np.concatenate([part[name] for part in parts])
+            require_close(came, values, f"{self.subject}, head {name!r} of single substitutions")
 
     def check_wrong_shapes(self) -> None:
         """Check that channels-first sequences and those of another length are refused with a sentence."""
