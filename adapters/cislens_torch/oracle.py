@@ -138,9 +138,14 @@ class TorchOracle(TensorOracle):
         if self._changes or self.graph is None:
             return None
         if self._sharing is None:
-            self._sharing = Sharing(self.encoding, self.placement, lambda encoded: self._run(self._watched, encoded))
+            self._sharing = Sharing(
+                self.encoding,
+                self.placement,
+                lambda encoded: self._run(self._watched, encoded),
+                self._is_out_of_memory,
+            )
         with torch.no_grad(), evaluating(self.module):
-            shared = self._sharing.answer(self._tensor(x), self._tensor(sites))
+            shared = self._sharing.answer(self._tensor(x), sites)
         return None if shared is None else {self._names[key]: to_numpy(part) for key, part in shared.items()}
 
     @property

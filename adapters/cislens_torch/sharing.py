@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 
+from cislens.oracle.base import Array
+from cislens.oracle.batching import Batcher
 from cislens.oracle.encoding import Encoding
 from cislens_torch.substitution import NotFollowed, Substitutions
 from cislens_torch.tensors import Placement, encode
@@ -32,41 +35,64 @@ class Sharing:
         How and where the model wants its input.
     run
         Calls the model on an encoded tensor and names its outputs.
+    out_of_memory
+        Tells whether an error means that too many substitutions were computed at once.
     """
 
-    def __init__(self, encoding: Encoding, placement: Placement, run: Callable[[torch.Tensor], Answers]) -> None:
+    def __init__(
+        self,
+        encoding: Encoding,
+        placement: Placement,
+        run: Callable[[torch.Tensor], Answers],
+        out_of_memory: Callable[[Exception], bool],
+    ) -> None:
         self.encoding = encoding
         self.placement = placement
         self.run = run
-        self._at_once: dict[int, int | None] = {}
+        self.out_of_memory = out_of_memory
+        self.refused: dict[int, str] = {}  # by length, why each mutant is asked by itself
+        self._batchers: dict[int, Batcher] = {}
 
-    def answer(self, x: torch.Tensor, sites: torch.Tensor) -> Answers | None:
+    def answer(self, x: torch.Tensor, sites: Array) -> Answers | None:
         """Return the outputs for `sites` (k, 2: position, new base) of x (length, 4), None where it is not so."""
         length = x.shape[0]
-        if length not in self._at_once:
-            self._at_once[length] = self._admitted(x, sites)
-        size = self._at_once[length]
-        if size is None:
+        if length not in self._batchers and length not in self.refused:
+            self._admit(x, sites)
+        if length in self.refused:
             return None
-        parts = [self._followed(x, sites[start : start + size])[0] for start in range(0, len(sites), size)]
+        batches = self._batchers[length].run(lambda some: self._followed(x, self._placed(some))[0], sites)
+        parts = [part for _, part in batches]
         return {key: torch.cat([part[key] for part in parts]) for key in parts[0]}
 
-    def _admitted(self, x: torch.Tensor, sites: torch.Tensor) -> int | None:
-        if self.encoding.layout != FOLLOWED_LAYOUT:
-            return None
-        chosen = sites[torch.linspace(0, len(sites) - 1, min(PROBES, len(sites))).long()]
+    def _placed(self, sites: Array) -> torch.Tensor:
+        return torch.from_numpy(sites).to(self.placement.device)
+
+    def _admit(self, x: torch.Tensor, sites: Array) -> None:
+        length = x.shape[0]
+        chosen = self._placed(sites[np.linspace(0, len(sites) - 1, min(PROBES, len(sites))).astype(int)])
         try:
-            followed, mode = self._followed(x, chosen)
-        except Exception:  # whatever a model does that cannot be followed, each mutant can still be asked by itself
-            return None
+            written = self._agreed(x, chosen)
+        except (
+            Exception
+        ) as error:  # whatever a model does that cannot be followed, each mutant can still be asked alone
+            self.refused[length] = f"{type(error).__name__}: {error}"
+            return
+        size = max(1, min(AT_ONCE, BYTES // max(written, 1)))
+        self._batchers[length] = Batcher(size, str, str(self.placement.device), self.out_of_memory)
+
+    def _agreed(self, x: torch.Tensor, sites: torch.Tensor) -> int:
+        """Return the bytes a substitution that are written out, if both ways agree and following pays."""
+        if self.encoding.layout != FOLLOWED_LAYOUT:
+            raise NotFollowed(f"positions are followed in the layout {FOLLOWED_LAYOUT}, not {self.encoding.layout}")
+        followed, mode = self._followed(x, sites)
         if not mode.work.full or mode.work.shared > WORTHWHILE * mode.work.full:
-            return None
-        asked = self.run(encode(_mutants(x, chosen), self.encoding, self.placement.dtype))
+            raise NotFollowed(f"following takes {mode.work.shared} multiplications of {mode.work.full}")
+        asked = self.run(encode(_mutants(x, sites), self.encoding, self.placement.dtype))
         for key, expected in asked.items():
             bound = TOLERANCE * max(1.0, float(expected.abs().max()))
             if followed[key].shape != expected.shape or float((followed[key] - expected).abs().max()) > bound:
-                return None
-        return max(1, min(AT_ONCE, BYTES // max(mode.written, 1)))
+                raise NotFollowed(f"output {key!r} comes out otherwise")
+        return mode.written
 
     def _followed(self, x: torch.Tensor, sites: torch.Tensor) -> tuple[Answers, Substitutions]:
         bases = torch.eye(4, dtype=x.dtype, device=x.device)[sites[:, 1]]

@@ -102,7 +102,8 @@ class Substitutions(TorchFunctionMode):
         call = read_call(callee, args, kwargs, self)
         if call is None:
             return callee(*args, **kwargs)
-        followed = self._followed_in_place(call) if call.inplace else self._followed(call)
+        in_place = call.inplace or call.function == "setitem"
+        followed = self._followed_in_place(call) if in_place else self._followed(call)
         if followed is not None:
             return followed
         full = {id(tensor): self._written_out(tensor, mark) for tensor, mark in call.marked}

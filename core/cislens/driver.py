@@ -15,6 +15,7 @@ from cislens.blocks import Appliers, run_block
 from cislens.context import Context, Progress, silent, stream
 from cislens.errors import CapabilityError, CislensError, SequenceError
 from cislens.explainer import Explainer, Fitted, SetExplainer, parse_explainer
+from cislens.oracle.answers import checked_input
 from cislens.oracle.base import Array, Oracle
 from cislens.provenance import describe_model, describe_targets, versions
 from cislens.report import Cost, MotifReport, Provenance, join
@@ -110,8 +111,7 @@ def explain(
         sequences = Sequences(np.zeros((0, oracle.length or 0, 4), np.uint8), ())
     elif not len(sequences):
         raise SequenceError(f"{chosen.name} needs at least one sequence, got none: check what was dropped and why")
-    elif oracle.length not in (None, sequences.length):
-        oracle.predict(sequences.onehot[:1])  # says what fits
+    checked_input(sequences, oracle.name, oracle.length)
     targeted = _with_components(oracle.select(target), sequences, seed)
     chosen = _within_budget(chosen, run.budget, sequences.length, len(targeted.targets))
     provenance = Provenance(

@@ -109,7 +109,7 @@ def test_substitutions_computed_together_equal_those_asked_one_by_one(name: str)
     oracle = TorchOracle(build(name), OracleOptions(length=LENGTH, precision="float64"))
     together, alone = both_ways(oracle, sequences())
     assert oracle._sharing is not None
-    assert oracle._sharing._at_once[LENGTH], "this model's substitutions can be followed"
+    assert oracle._sharing.refused == {}, "this model's substitutions can be followed"
     for head, expected in alone.items():
         np.testing.assert_allclose(together[head], expected, rtol=1e-9, atol=1e-12)  # rounding of float64
 
@@ -117,7 +117,7 @@ def test_substitutions_computed_together_equal_those_asked_one_by_one(name: str)
 def test_a_model_that_sees_everything_everywhere_is_asked_one_by_one() -> None:
     oracle = TorchOracle(build("wide"), OracleOptions(length=LENGTH))
     together, alone = both_ways(oracle, sequences())
-    assert oracle._sharing._at_once[LENGTH] is None
+    assert "multiplications" in oracle._sharing.refused[LENGTH]
     np.testing.assert_array_equal(together["output"], alone["output"])
 
 
@@ -138,6 +138,7 @@ def test_a_model_that_cannot_be_followed_is_asked_one_by_one() -> None:
     torch.manual_seed(0)
     oracle = TorchOracle(Odd(), OracleOptions(length=LENGTH))
     together, alone = both_ways(oracle, sequences())
+    assert "works in place" in oracle._sharing.refused[LENGTH]
     np.testing.assert_array_equal(together["output"], alone["output"])
 
 
@@ -151,7 +152,7 @@ def test_an_answer_that_does_not_agree_is_never_taken(monkeypatch) -> None:
     monkeypatch.setattr(substitution, "read_window", wrong)
     oracle = TorchOracle(build("plain"), OracleOptions(length=LENGTH))
     together, alone = both_ways(oracle, sequences())
-    assert oracle._sharing._at_once[LENGTH] is None
+    assert "otherwise" in oracle._sharing.refused[LENGTH]
     np.testing.assert_array_equal(together["output"], alone["output"])
 
 
@@ -172,3 +173,21 @@ def test_base_order_and_interventions_are_respected() -> None:
     for one in (oracle, oracle.intervene({"0": {2: 1.5}})):
         together, alone = both_ways(one, x)
         np.testing.assert_allclose(together["output"], alone["output"], rtol=1e-9, atol=1e-12)
+
+
+def test_running_out_of_memory_halves_what_is_computed_at_once() -> None:
+    class Small(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = build("plain")
+
+        def forward(self, x):
+            if x.size(0) > 60:
+                raise MemoryError("too many")
+            return self.inner(x)
+
+    oracle = TorchOracle(Small(), OracleOptions(length=LENGTH, batch_size=32, precision="float64"))
+    with pytest.warns(ResourceWarning, match="halved"):
+        together, alone = both_ways(oracle, sequences(2))
+    assert oracle._sharing.refused == {}
+    np.testing.assert_allclose(together["output"], alone["output"], rtol=1e-9, atol=1e-12)

@@ -57,15 +57,13 @@ def test_maps_agree_on_both_heads(oracles, sequences, explainer: str) -> None:
 def test_batch_size_and_order_change_a_map_by_at_most_1e_5_of_its_largest_value(
     oracles, sequences, explainer: str
 ) -> None:
-    few = sequences.take(slice(0, 3))
+    few = sequences.take(slice(0, 2))
     for oracle in oracles:
         maps = {}
         for size in (1, 7, 512):
-            if explainer == "ism" and size == 1 and "Keras" in type(oracle).__name__:
-                continue  # 2,241 calls of one sequence; the gradient covers the size, and torch both
             oracle.batcher.size = size
             maps[size] = explain(oracle, few, explainer, "Dev").attributions.values
-        shuffled = explain(oracle, few.take([2, 0, 1]), explainer, "Dev").attributions.values[:, [1, 2, 0]]
+        shuffled = explain(oracle, few.take([1, 0]), explainer, "Dev").attributions.values[:, [1, 0]]
         oracle.batcher.size = "auto"
         bound = 1e-5 * np.abs(maps[512]).max()
         for other in (*maps.values(), shuffled):
