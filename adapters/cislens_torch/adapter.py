@@ -11,6 +11,7 @@ from cislens.oracle.base import Oracle
 from cislens.oracle.options import OracleOptions
 
 if TYPE_CHECKING:
+    from cislens.architecture import Blueprint, WeightsFile
     from torch import nn
 
 SUFFIXES = (".pt", ".pth", ".ckpt", ".safetensors", ".torch")
@@ -60,6 +61,20 @@ class TorchAdapter(Adapter):
             module = _with_weights(module, source.weights, options)
         return TorchOracle(module, options, source.name)
 
+    def weights(self, path: Path) -> WeightsFile | None:
+        """Return the layers of a state dict, or of a pickled module, whose code is not run."""
+        if path.suffix.lower() not in SUFFIXES:
+            return None
+        from cislens_torch.file_layers import read_layers
+
+        return read_layers(path)
+
+    def build(self, blueprint: Blueprint) -> nn.Module:
+        """Return a published architecture as a module."""
+        from cislens_torch.blueprint import build_module
+
+        return build_module(blueprint)
+
 
 def _module_in(path: Path, weights: Path | None, options: OracleOptions) -> nn.Module:
     from torch import nn
@@ -76,16 +91,12 @@ def _module_in(path: Path, weights: Path | None, options: OracleOptions) -> nn.M
 
 
 def _with_weights(module: nn.Module, path: Path, options: OracleOptions) -> nn.Module:
-    from torch import nn
-
-    from cislens_torch.checkpoint import read_checkpoint
+    from cislens_torch.checkpoint import read_tensors
     from cislens_torch.matching import load_weights
     from cislens_torch.placement import copied
 
-    held = read_checkpoint(path, trust=options.trust)
-    if isinstance(held, nn.Module):
-        return held
+    weights = read_tensors(path, trust=options.trust)
     # The module may be its author's own, which keeps the weights that it has.
     module = copied(module)
-    load_weights(module, held, path)
+    load_weights(module, weights, path)
     return module

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import pickle
-import pickletools
 import warnings
-import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,30 +12,33 @@ import torch
 from torch import nn
 
 from cislens.errors import OracleError, UntrustedError
+from cislens_torch.filekinds import damaged, kind_of
+from cislens_torch.stored import Content, Unreadable, content_of
+from cislens_torch.tensors_in_pickle import NESTS, is_module, tensors_of
 
-NESTS = ("state_dict", "model_state_dict", "model", "net", "network", "module", "weights")
-# What a file may begin with instead of weights.
-MISTAKEN = (
-    (b"<", "a web page (the download gave an error page, or needs a login)"),
-    (b"version https://git-lfs", "a pointer of Git LFS (fetch the file itself with git lfs pull)"),
-    (b"\x89HDF", "an HDF5 file (a Keras checkpoint? those open without a factory)"),
-    (b"\x1f\x8b", "a gzip archive (unpack it first)"),
-)
 # Names that torch itself allows in a file of weights.
-HARMLESS = ("torch._utils.", "torch.storage.", "torch._tensor._rebuild", "torch.serialization.")
+HARMLESS = ("torch._utils._rebuild_", "torch.storage.", "torch._tensor._rebuild_", "torch.serialization._get_layout")
 HARMLESS_TYPES = ("Storage", "torch.Size", "torch.device", "torch.dtype", "torch.Tensor", "OrderedDict", "Parameter")
+# Modules that no model needs of a checkpoint, whose functions take over who opens it.
+SUSPECT = frozenset(
+    "os posix nt sys subprocess shutil socket ctypes importlib runpy pty pickle _pickle marshal webbrowser urllib "
+    "requests timeit pdb".split()
+)
+SUSPECT_OF_TORCH = ("torch.hub.", "torch.serialization.", "torch.utils.cpp_extension.", "torch.load", "torch.jit.")
+BUILTINS = frozenset({"builtins", "__builtin__"})
+# What pickles of plain values and of enumerations refer to.
+PLAIN = frozenset(
+    "set frozenset dict list tuple object complex slice range bytearray bytes str int float bool getattr type".split()
+)
 
 
 def read_checkpoint(path: Path, *, trust: bool = False) -> nn.Module | dict[str, torch.Tensor]:
-    """Return the state dict of a checkpoint on the CPU, or the module where the file holds a whole one.
-
-    A state dict may lie under a name such as "state_dict", and its names may begin with what `DataParallel` or
-    `torch.compile` put there.
+    """Return the module that a file holds, or its state dict on the CPU where it holds weights alone.
 
     Parameters
     ----------
     path
-        A file that `torch.save`, `torch.jit.save` or safetensors wrote.
+        A file that `torch.save`, `torch.jit.save`, `torch.export.save` or safetensors wrote.
     trust
         Also load what runs code that the file brings along.
 
@@ -47,25 +47,50 @@ def read_checkpoint(path: Path, *, trust: bool = False) -> nn.Module | dict[str,
     UntrustedError
         If the file would run code, and is not trusted.
     OracleError
-        If it holds no weights.
+        If it holds neither a module nor weights, or weights that are not numbers.
     """
-    start = _start(path)
-    if path.suffix == ".safetensors":
-        return _safetensors(path)
-    if start[:2] == b"PK" and _is_torchscript(path):
+    held = _read(path, trust)
+    if held is None:
+        raise _untrusted(path, _content(path))
+    check_numbers(held, path)
+    return held
+
+
+def read_tensors(path: Path, *, trust: bool = False) -> dict[str, torch.Tensor]:
+    """Return the state dict that a checkpoint of any kind holds, on the CPU, in its order.
+
+    It may lie under a name such as "state_dict", and its names may begin with what `DataParallel` or `torch.compile`
+    put there. Of a pickled module, or of a checkpoint that holds foreign objects beside its tensors, the tensors are
+    read, and nothing else of it is imported or run.
+
+    Parameters
+    ----------
+    path, trust
+        As in `read_checkpoint`.
+
+    Raises
+    ------
+    UntrustedError
+        If the file names functions that take over who opens it, and is not trusted.
+    OracleError
+        If it holds no weights, or weights that are not numbers.
+    """
+    held = _read(path, trust)
+    if held is None:
+        held = _tensors_beside_objects(path)
+    check_numbers(held, path)
+    return plain_names(held.state_dict() if isinstance(held, nn.Module) else held)
+
+
+def _read(path: Path, trust: bool) -> nn.Module | dict[str, torch.Tensor] | None:
+    """Return what a file holds; None where it would run code and is not trusted."""
+    kind = kind_of(path)
+    if kind == "safetensors":
+        return plain_names(_safetensors(path))
+    if kind == "torchscript":
         return _torchscript(path)
-    return _state_dict(_loaded(path, trust), path)
-
-
-def _start(path: Path) -> bytes:
-    with path.open("rb") as file:
-        start = file.read(64)
-    if not start:
-        raise OracleError(f"{path} must hold weights, but it is empty: download it again")
-    for sign, what in MISTAKEN:
-        if start.lstrip().startswith(sign) and path.suffix != ".safetensors":
-            raise OracleError(f"{path} must be a file that torch.save wrote, but it is {what}")
-    return start
+    loaded = _loaded(path, trust)
+    return None if loaded is None else _module_or_weights(loaded, path)
 
 
 def _safetensors(path: Path) -> dict[str, torch.Tensor]:
@@ -73,7 +98,7 @@ def _safetensors(path: Path) -> dict[str, torch.Tensor]:
     from safetensors.torch import load_file
 
     try:
-        return plain_names(load_file(path, device="cpu"))
+        return load_file(path, device="cpu")
     except (SafetensorError, ValueError) as error:
         raise OracleError(
             f"{path} must be a whole safetensors file, but it is not ({error}): download it again"
@@ -87,62 +112,63 @@ def _loaded(path: Path, trust: bool) -> Any:
             warnings.simplefilter("ignore", UserWarning)
             return torch.load(path, map_location="cpu", weights_only=not trust)
     except pickle.UnpicklingError as error:
-        names = sorted(set(_foreign_names(path)))
-        if names and not trust:
-            raise UntrustedError(
-                f"{path} must hold weights alone, but opening it would import {', '.join(names[:6])} and could run "
-                "any code: open it with --trust if you know where it comes from"
-            ) from error
-        raise OracleError(_damaged(path, error)) from error
+        if not trust and _foreign(_content(path)):
+            return None
+        raise damaged(path, error) from error
     except (ImportError, AttributeError) as error:
         raise OracleError(
             f"{path} holds objects whose code must be importable here, but that failed ({error}): install or put on "
             "the path what defines them, or save model.state_dict()"
         ) from error
     except Exception as error:  # whatever a damaged file makes torch's reader raise
-        raise OracleError(_damaged(path, error)) from error
+        raise damaged(path, error) from error
 
 
-def _damaged(path: Path, error: Exception) -> str:
-    reason = str(error).strip().partition("\n")[0][:120]
-    return f"{path} must be a whole file that torch.save wrote, but it cannot be read ({reason}): download it again"
-
-
-def _foreign_names(path: Path) -> Iterator[str]:
-    """Yield what a pickle imports beside what torch allows, without running it."""
+def _content(path: Path) -> Content:
     try:
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                inside = next(name for name in archive.namelist() if name.endswith("data.pkl"))
-                content = archive.read(inside)
-        else:
-            content = path.read_bytes()
-        yield from _names_imported(io.BytesIO(content))
-    except (ValueError, StopIteration, zipfile.BadZipFile, IndexError):
-        return  # no pickle, or a damaged one: the names up to there
+        return content_of(path)
+    except Unreadable as error:
+        raise damaged(path, error) from error
 
 
-def _names_imported(content: io.BytesIO) -> Iterator[str]:
-    recent: list[str] = []
-    while True:  # old files are several pickles in a row, and end with numbers that are none
-        for operation, argument, _ in pickletools.genops(content):
-            name = None
-            if operation.name == "GLOBAL":
-                name = str(argument).replace(" ", ".")
-            elif operation.name == "STACK_GLOBAL" and len(recent) > 1:
-                name = ".".join(recent[-2:])
-            elif isinstance(argument, str):
-                recent.append(argument)
-            if name is not None and not name.startswith(HARMLESS) and not name.endswith(HARMLESS_TYPES):
-                yield name
+def _foreign(content: Content) -> list[str]:
+    """Return what a file imports beside what torch allows: first what would take over, last what is torch's."""
+    names = [name for name in content.names if not name.startswith(HARMLESS) and not name.endswith(HARMLESS_TYPES)]
+    return sorted(names, key=lambda name: (not is_suspect(name), name.startswith(("torch.", *BUILTINS)), name))
 
 
-def _is_torchscript(path: Path) -> bool:
+def is_suspect(name: str) -> bool:
+    """Tell whether a name is of what no model needs of a checkpoint."""
+    module, _, member = name.partition(".")
+    if module in BUILTINS:
+        return member not in PLAIN
+    return module in SUSPECT or (name.startswith(SUSPECT_OF_TORCH) and not name.startswith(HARMLESS))
+
+
+def _untrusted(path: Path, content: Content) -> UntrustedError:
+    names = _foreign(content)
+    told = f"{path} must hold weights alone, but opening it would import {', '.join(names[:6])} and could run any code"
+    if is_suspect(names[0]):
+        return UntrustedError(f"{told}: no model needs that, so open it with --trust only if you wrote it yourself")
+    if not is_module(content.root):
+        return UntrustedError(f"{told}: open it with --trust if you know where it comes from")
+    return UntrustedError(
+        f"{told}: read its tensors alone with arch:NAME --weights {path.name} or model.py:factory --weights "
+        f"{path.name}, or open it with --trust if you know where it comes from"
+    )
+
+
+def _tensors_beside_objects(path: Path) -> dict[str, torch.Tensor]:
+    content = _content(path)
+    if any(map(is_suspect, content.names)):
+        raise _untrusted(path, content)
     try:
-        with zipfile.ZipFile(path) as archive:
-            return any(name.endswith("/constants.pkl") for name in archive.namelist())
-    except zipfile.BadZipFile:
-        return False
+        weights = tensors_of(content)
+    except (Unreadable, RecursionError) as error:
+        raise damaged(path, error) from error
+    if not weights:
+        raise _untrusted(path, content)
+    return weights
 
 
 def _torchscript(path: Path) -> nn.Module:
@@ -152,18 +178,18 @@ def _torchscript(path: Path) -> nn.Module:
             warnings.simplefilter("ignore", DeprecationWarning)
             module: nn.Module = torch.jit.load(path, map_location="cpu")  # type: ignore[no-untyped-call]
     except (RuntimeError, ValueError) as error:
-        raise OracleError(_damaged(path, error)) from error
+        raise damaged(path, error) from error
     return module
 
 
-def _state_dict(loaded: Any, path: Path) -> nn.Module | dict[str, torch.Tensor]:
+def _module_or_weights(loaded: Any, path: Path) -> nn.Module | dict[str, torch.Tensor]:
     if isinstance(loaded, nn.Module):
         return loaded
     if isinstance(loaded, Mapping):
         # Tensors beside a nest, such as a count of steps, are no weights.
         for name in NESTS:
             if isinstance(loaded.get(name), Mapping | nn.Module):
-                return _state_dict(loaded[name], path)
+                return _module_or_weights(loaded[name], path)
         weights = {str(name): value for name, value in loaded.items() if isinstance(value, torch.Tensor)}
         if weights:
             return plain_names(weights)
@@ -183,3 +209,13 @@ def plain_names(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
             break
         names = {name.removeprefix(prefix): tensor for name, tensor in names.items()}
     return names
+
+
+def check_numbers(held: nn.Module | Mapping[str, torch.Tensor], path: Path) -> None:
+    """Raise `OracleError` if a tensor holds NaN; infinity may be meant, as in a mask of attention."""
+    for name, tensor in (held.state_dict() if isinstance(held, nn.Module) else held).items():
+        if isinstance(tensor, torch.Tensor) and tensor.is_floating_point() and bool(tensor.isnan().any()):
+            raise OracleError(
+                f"{path} must hold numbers, but its tensor {name!r} holds NaN ({int(tensor.isnan().sum())} of "
+                f"{tensor.numel()}): its training diverged or the file is damaged, take an earlier checkpoint"
+            )
