@@ -9,28 +9,40 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import cislens_keras.own_layers  # noqa: F401  registers what translated models use
 from cislens.errors import OracleError
-from cislens.oracle.adapter import ModelSource
-from cislens_keras.legacy import is_legacy, translated
+from cislens.oracle.adapter import ModelSource, comes_from
+from cislens_keras.archive import check_archive, check_hdf5
+from cislens_keras.graph_safety import GRAPH
+from cislens_keras.keras_2 import built_by_keras_2
+from cislens_keras.legacy import LackingError, is_legacy, plain_models, translated, without_modules
+from cislens_keras.outside import OutsideModel, of_keras_2
 from cislens_keras.runtime import keras
 from cislens_keras.safety import refuse_code
-from cislens_keras.weights import check_archive, check_hdf5, load_weights, weights_file
+from cislens_keras.saved_model import open_saved_model
+from cislens_keras.weights import load_weights, weights_file
 
 WEIGHTS_BESIDE = (".h5", ".hdf5", ".weights.h5", "_weights.h5", ".weights.hdf5", ".keras")
 FACTORY = "open the model as file.py:factory with --weights"
 
 
 def open_model(source: ModelSource, trust: bool = False) -> Any:
-    """Return the Keras model that a source names, with its weights.
+    """Return the model that a source names, with its weights.
 
     Parameters
     ----------
     source
         A model in hand or a file: .keras; .h5 or .hdf5 with a whole model; a .json architecture, whose weights are
-        found beside it unless they are named.
+        found beside it unless they are named; a SavedModel folder.
     trust
         Let Lambda layers and custom objects of the file run.
+
+    Returns
+    -------
+    Any
+        A Keras model, or an `OutsideModel` of what Keras 3 cannot build.
 
     Raises
     ------
@@ -39,20 +51,31 @@ def open_model(source: ModelSource, trust: bool = False) -> Any:
     UntrustedError
         If the file would run code of its own and is not trusted.
     """
+    model = source.model if source.model is not None else _from_path(source, trust)
     if source.model is not None:
-        _check_built(source.model, source.name)
+        _check_built(model, source.name)
         if source.weights is not None:
-            load_weights(source.model, source.weights, source.name)
-        return source.model
-    assert source.path is not None
-    suffix = source.path.suffix.lower()
-    if source.path.is_dir() or not source.path.exists():
-        raise OracleError(f"{source.path} must be a file")
+            load_weights(model, source.weights, source.name)
+    outside = of_keras_2(model) if comes_from(model, "tf_keras") else model
+    _check_finite(outside, source.name)
+    return outside
+
+
+def _from_path(source: ModelSource, trust: bool) -> Any:
+    path, weights = source.path, source.weights
+    assert path is not None
+    if path.is_dir() and (path / GRAPH).exists():
+        if weights is not None:
+            raise OracleError(f"{path} holds its own weights, and takes none: leave out {weights.name}")
+        return open_saved_model(path, trust)
+    if path.is_dir() or not path.exists():
+        raise OracleError(f"{path} must be a file")
+    suffix = path.suffix.lower()
     if suffix == ".keras":
-        return _from_archive(source.path, source.weights, trust)
+        return _from_archive(path, weights, trust)
     if suffix == ".json":
-        return _from_json(source.path, source.weights or _weights_beside(source.path), trust)
-    return _from_hdf5(source.path, source.weights, trust)
+        return _from_json(path, weights or _weights_beside(path), trust)
+    return _from_hdf5(path, weights, trust)
 
 
 def _check_built(model: Any, name: str) -> None:
@@ -63,16 +86,28 @@ def _check_built(model: Any, name: str) -> None:
         )
 
 
+def _check_finite(model: Any, name: str) -> None:
+    if isinstance(model, OutsideModel):
+        arrays = model.arrays
+    else:
+        arrays = {variable.path: np.asarray(variable) for variable in model.weights}
+    for label, array in arrays.items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            wrong = int((~np.isfinite(array)).sum())
+            raise OracleError(
+                f"the weights of {name} must be numbers, but {label} holds {wrong} that are NaN or infinite: "
+                "take an earlier checkpoint"
+            )
+
+
 def _from_archive(path: Path, weights: Path | None, trust: bool) -> Any:
     check_archive(path)
     with zipfile.ZipFile(path) as archive:
         config = _decoded(archive.read("config.json"), path)
-    refuse_or_import = _custom_objects(config, path.name, trust)
-    try:
-        with keras.saving.custom_object_scope(refuse_or_import):
-            model = keras.saving.load_model(path, compile=False, safe_mode=not trust)
-    except Exception as error:  # Keras raises whatever its layers raise
-        raise OracleError(f"{path} must be opened by Keras {keras.__version__}, but {_reason(error)}") from error
+        known = "metadata.json" in archive.namelist()
+        metadata = _parsed(archive.read("metadata.json"), path) if known else {}
+    version = metadata.get("keras_version") if isinstance(metadata, Mapping) else None
+    model = _built(config, path, trust, version)
     load_weights(model, weights or path, path.name)
     return model
 
@@ -86,9 +121,9 @@ def _from_json(path: Path, weights: Path, trust: bool) -> Any:
 def _from_hdf5(path: Path, weights: Path | None, trust: bool) -> Any:
     check_hdf5(path, path)
     with weights_file(path) as (_, opened):
-        config = opened.attrs.get("model_config")
+        config, version = opened.attrs.get("model_config"), opened.attrs.get("keras_version")
     if config is not None:
-        model = _built(_decoded(config, path), path, trust)
+        model = _built(_decoded(config, path), path, trust, version)
         load_weights(model, weights or path, path.name)
         return model
     stem = path.name.removesuffix(path.suffix).removesuffix(".weights").removesuffix("_weights")
@@ -113,25 +148,37 @@ def _weights_beside(path: Path) -> Path:
     )
 
 
-def _decoded(text: str | bytes, path: Path) -> Mapping[str, Any]:
-    if not text.strip():
+def _decoded(text: Any, path: Path) -> Mapping[str, Any]:
+    """Return an architecture, written as JSON."""
+    if not isinstance(text, str | bytes) or not text.strip():
         raise OracleError(f"{path} must hold the architecture of a Keras model, but it is empty: copy it again")
-    try:
-        config = json.loads(text)
-        if isinstance(config, str):  # saved twice over, as in json.dump(model.to_json(), file)
-            config = json.loads(config)
-    except ValueError as error:
-        raise OracleError(f"{path} must hold the architecture of a Keras model as JSON, but {error}") from error
+    config = _parsed(text, path)
+    if isinstance(config, str):  # saved twice over, as in json.dump(model.to_json(), file)
+        config = _parsed(config, path)
     if not isinstance(config, Mapping) or "class_name" not in config:
         raise OracleError(f"{path} must hold the architecture of a Keras model, but it has no class_name")
     return config
 
 
-def _built(config: Mapping[str, Any], path: Path, trust: bool) -> Any:
-    """Build a model from its configuration, in the form of any version."""
+def _parsed(text: str | bytes, path: Path) -> Any:
     try:
-        current = translated(config) if is_legacy(config) else dict(config)
-    except (KeyError, TypeError, AttributeError) as error:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise OracleError(f"{path} must hold the architecture of a Keras model as JSON, but {error}") from error
+
+
+def _built(config: Mapping[str, Any], path: Path, trust: bool, version: Any = None) -> Any:
+    """Build a model from its configuration, in the form of any version."""
+    version = config.get("keras_version") if version is None else version
+    text = version.decode() if isinstance(version, bytes) else str(version)
+    written = plain_models(config)
+    if text.partition(".")[0] in ("1", "2"):
+        written = without_modules(written)
+    try:
+        current = translated(written) if is_legacy(written) else dict(written)
+    except LackingError as lacking:
+        return built_by_keras_2(written, path.name, lacking, trust)
+    except (KeyError, TypeError, AttributeError, RecursionError) as error:
         raise OracleError(f"{path} must hold the architecture of a Keras model, but {_reason(error)}") from error
     custom = _custom_objects(current, path.name, trust)
     try:
@@ -140,6 +187,10 @@ def _built(config: Mapping[str, Any], path: Path, trust: bool) -> Any:
         )
     except Exception as error:  # Keras raises whatever its layers raise
         raise OracleError(f"{path} must be opened by Keras {keras.__version__}, but {_reason(error)}") from error
+    if not isinstance(model, keras.Model):
+        raise OracleError(
+            f"{path} must hold the architecture of a Keras model, but it is one of {config['class_name']}"
+        )
     _check_built(model, path.name)
     return model
 
@@ -178,5 +229,5 @@ def _foreign(config: Any) -> Iterator[tuple[str, str, str | None]]:
             name = config["config"] if kind == "function" else kind
             yield module, str(name), config.get("registered_name")
         for key, part in config.items():
-            if key not in ("compile_config", "build_config"):
+            if key != "build_config":
                 yield from _foreign(part)

@@ -88,6 +88,44 @@ HARD_SIGMOID = {
 }
 
 
+class LackingError(OracleError):
+    """A model of Keras 1 or 2 with a layer that Keras 3 does not have."""
+
+
+def without_modules(config: Any) -> Any:
+    """Return a configuration that the last versions of Keras 2 wrote without the modules of Keras's own classes.
+
+    They name them as Keras 3 does, but mean the settings of Keras 2.
+    """
+    if isinstance(config, list):
+        return [without_modules(part) for part in config]
+    if not isinstance(config, Mapping):
+        return config
+    own = str(config.get("module")).split(".")[0] in ("keras", "tf_keras", "tensorflow")
+    dropped = ("module", "registered_name", "build_config") if own else ()
+    return {key: without_modules(value) for key, value in config.items() if key not in dropped}
+
+
+def plain_models(config: Any) -> Any:
+    """Return a configuration in which models of somebody's own class are the functional ones that they list.
+
+    Such a class adds how the model is trained; what it answers is in its layers, and its code is not needed. What a
+    model was compiled with is left out.
+    """
+    if isinstance(config, list):
+        return [plain_models(part) for part in config]
+    if not isinstance(config, Mapping):
+        return config
+    new = {key: plain_models(value) for key, value in config.items() if key != "compile_config"}
+    inner = new.get("config")
+    listed = isinstance(inner, Mapping) and inner.keys() >= {"layers", "input_layers", "output_layers"}
+    if listed and new.get("class_name") not in MODELS:
+        new["class_name"] = "Functional"
+        if "module" in new:
+            new |= {"module": "keras.src.models.functional", "registered_name": None}
+    return new
+
+
 def is_legacy(config: Mapping[str, Any]) -> bool:
     """Tell whether a configuration was written before Keras 3, which names the module of every object."""
     return "module" not in config
@@ -98,7 +136,7 @@ def translated(config: Mapping[str, Any]) -> Config:
 
     Raises
     ------
-    OracleError
+    LackingError
         If it is of a kind that Keras 3 does not have.
     """
     if not is_legacy(config):  # Keras 3 writes layers in its own form inside an HDF5 file of the old one
@@ -117,7 +155,7 @@ def translated(config: Mapping[str, Any]) -> Config:
         return {"module": module, "class_name": kind, "config": inner, "registered_name": kind, **nodes}
     registered = keras.saving.get_registered_object(kind)
     if known is None and registered is None:
-        raise OracleError(
+        raise LackingError(
             f"layer {name!r} is a {kind}, which Keras 3 does not have: build the model in a Python file and open it as "
             "file.py:factory with --weights"
         )

@@ -15,7 +15,7 @@ QUIET = "TF_CPP_MIN_LOG_LEVEL"
 
 
 @contextmanager
-def _quiet_stderr() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep what native code writes to the standard error stream, and show it only if the import fails.
 
     TensorFlow greets before its log level applies, so that a variable cannot silence it.
@@ -57,7 +57,7 @@ def _prepare() -> None:
         _import_frameworks()
     else:
         os.environ[QUIET] = "3"
-        with _quiet_stderr():
+        with quiet():
             _import_frameworks()
     import keras
 
@@ -75,4 +75,4 @@ _prepare()
 import keras  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
-__all__ = ["keras", "tf"]
+__all__ = ["keras", "quiet", "tf"]

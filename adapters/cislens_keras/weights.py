@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cislens.errors import OracleError
+from cislens_keras.archive import check_archive, check_hdf5, refuse_other_files
 
 Array = npt.NDArray[Any]
 MOST_LISTED = 60  # layers a side in an error
@@ -101,35 +102,14 @@ def weights_file(path: Path) -> Iterator[tuple[Path, Any]]:
         except OSError as error:
             raise OracleError(f"{path} must be a whole HDF5 file, but it is damaged or cut short: {error}") from error
         with opened:
+            refuse_other_files(opened, file, path)
             yield file, opened
-
-
-def check_archive(path: Path) -> None:
-    """Raise unless a file is a .keras archive, by what it holds."""
-    if path.stat().st_size == 0:
-        raise OracleError(f"{path} must be a .keras archive, but it is empty: copy it again")
-    if not zipfile.is_zipfile(path):
-        raise OracleError(f"{path} must be a .keras archive (a zip file), but it is none, or cut short: copy it again")
-    with zipfile.ZipFile(path) as archive:
-        missing = sorted({"config.json", "model.weights.h5"} - set(archive.namelist()))
-    if missing:
-        raise OracleError(f"{path} must be a .keras archive, but it holds no {missing[0]}: save it with model.save")
-
-
-def check_hdf5(file: Path, path: Path) -> None:
-    """Raise unless a file is HDF5, by its first bytes; errors call it `path`."""
-    import h5py
-
-    if file.stat().st_size == 0:
-        raise OracleError(f"{path} must be an HDF5 file, but it is empty: copy it again")
-    if not h5py.is_hdf5(file):
-        raise OracleError(f"{path} must be an HDF5 file, but it is none: check what it is")
 
 
 # ---- the layout of Keras 1 and 2: layers by name, with attributes that give the order ------------------
 
 
-def _attribute(group: Any, name: str) -> list[str] | None:
+def attribute_names(group: Any, name: str) -> list[str] | None:
     """Return a list of names kept in attributes, cut into chunks where it is long."""
     if name in group.attrs:
         chunks = [group.attrs[name]]
@@ -143,16 +123,16 @@ def _attribute(group: Any, name: str) -> list[str] | None:
 
 
 def _is_legacy(opened: Any) -> bool:
-    return _attribute(opened["model_weights"] if "model_weights" in opened else opened, "layer_names") is not None
+    return attribute_names(opened["model_weights"] if "model_weights" in opened else opened, "layer_names") is not None
 
 
 def _legacy_entries(group: Any) -> list[Entry]:
-    names = _attribute(group, "layer_names") or []
+    names = attribute_names(group, "layer_names") or []
     if "top_level_model_weights" in group and "top_level_model_weights" not in names:
         names = [*names, "top_level_model_weights"]
     entries = []
     for name in names:
-        weights = _attribute(group[name], "weight_names") or []
+        weights = attribute_names(group[name], "weight_names") or []
         if weights:
             entries.append(Entry(name, name, tuple(np.asarray(group[name][weight]) for weight in weights)))
     return entries
@@ -198,7 +178,8 @@ def _natural(text: str) -> list[tuple[int, int | str]]:
     return [(0, int(part)) if part.isdigit() else (1, part) for part in re.split(r"(\d+)", text)]
 
 
-def _current_entries(opened: Any) -> list[Entry]:
+def current_entries(opened: Any) -> list[Entry]:
+    """Return the layers of a file of Keras 3, in the order of the names that it gives them."""
     import h5py
 
     found: list[Entry] = []
@@ -219,14 +200,14 @@ def _load_current(model: Any, file: Path, opened: Any, labels: tuple[Path, str])
     """Rewrite the file in the model's own layout, let Keras load that, and compare what the model holds then."""
     import h5py
 
-    stored = _current_entries(opened)
+    stored = current_entries(opened)
     if not stored:
         raise OracleError(f"{labels[0]} must hold the weights of a Keras model, but none were found in it")
     with tempfile.TemporaryDirectory() as folder:
         own = Path(folder) / "own.weights.h5"
         _save(model, own)
         with h5py.File(own, "r+") as target:
-            wanted = _current_entries(target)
+            wanted = current_entries(target)
             pairs = _matched(stored, wanted, labels, lambda entry, _: entry)
             for place, entry in zip(wanted, pairs, strict=True):
                 group: Any = target[place.label]
@@ -235,7 +216,7 @@ def _load_current(model: Any, file: Path, opened: Any, labels: tuple[Path, str])
         model.load_weights(own)
         _save(model, own)
         with h5py.File(own, "r") as loaded:
-            for held, entry in zip(_current_entries(loaded), pairs, strict=True):
+            for held, entry in zip(current_entries(loaded), pairs, strict=True):
                 for left, right in zip(held.arrays, entry.arrays, strict=True):
                     _verify(left, right, f"{entry.label} in {labels[0]}")
 
