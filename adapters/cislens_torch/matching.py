@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from cislens.architecture.listing import side_by_side
 from cislens.errors import OracleError
 
 # Counts of training steps, which nothing is computed from and older files lack.
@@ -16,7 +17,6 @@ UNUSED = "num_batches_tracked"
 TELLING = frozenset(
     {"weight", "bias", "running_mean", "running_var", "in_proj_weight", "in_proj_bias", "weight_ih_l0", "weight_hh_l0"}
 )
-SHOWN = 12
 
 
 def load_weights(module: nn.Module, weights: Mapping[str, torch.Tensor], path: Path) -> None:
@@ -86,25 +86,14 @@ def _mismatch(
     given: list[str],
     path: Path,
 ) -> str:
-    rows = []
-    for i in range(max(len(wanted), len(given))):
-        left = _shown(wanted[i], own[wanted[i]]) if i < len(wanted) else "-"
-        right = _shown(given[i], weights[given[i]]) if i < len(given) else "-"
-        agrees = left.rpartition(": ")[2] == right.rpartition(": ")[2]
-        rows.append((left, right, agrees))
-    first = next((i for i, row in enumerate(rows) if not row[2]), 0)
-    start = max(min(first - 2, len(rows) - SHOWN), 0)
-    shown = rows[start : start + SHOWN]
-    width = max((len(left) for left, _, _ in shown), default=0)
-    lines = [f"  {left:<{width}}   {right}{'' if agrees else '   <-'}" for left, right, agrees in shown]
-    above = [f"  ... {start} more"] if start else []
-    below = [f"  ... {len(rows) - start - len(shown)} more"] if start + len(shown) < len(rows) else []
     told = (
         f"the weights in {path} must fit the model, by name or in order and shape, but the model wants {len(wanted)} "
         f"tensors and the file holds {len(given)} (model left, file right): build the model that they were saved from"
     )
-    return "\n".join([told, *above, *lines, *below])
+    left = [(name, _form(own[name])) for name in wanted]
+    right = [(name, _form(weights[name])) for name in given]
+    return f"{told}\n{side_by_side(left, right)}"
 
 
-def _shown(name: str, tensor: torch.Tensor) -> str:
-    return f"{name}: {'x'.join(map(str, tensor.shape)) or 'one number'}"
+def _form(tensor: torch.Tensor) -> str:
+    return "x".join(map(str, tensor.shape)) or "one number"

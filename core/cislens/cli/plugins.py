@@ -25,14 +25,15 @@ def plugins(
     context: typer.Context,
     json: Annotated[bool, typer.Option("--json", help="Print JSON for a script.")] = False,
 ) -> None:
-    """List plugins and explainers; a plugin that failed is shown with its reason."""
+    """List plugins, explainers and published architectures; a plugin that failed is shown with its reason."""
     if context.invoked_subcommand is not None:
         return
     from cislens.plugins import registry
 
     found = registry()
     if json:
-        say_json({"plugins": [asdict(p) for p in found.plugins], "explainers": _explainers(found)})
+        plugins = [asdict(p) for p in found.plugins]
+        say_json({"plugins": plugins, "explainers": _explainers(found), "architectures": _architectures(found)})
         return
     _print(found)
 
@@ -86,6 +87,12 @@ def _explainers(found: Registry) -> list[dict[str, Any]]:
     ]
 
 
+def _architectures(found: Registry) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "title": kind.title, "references": kind.references} for name, kind in found.architectures.items()
+    ]
+
+
 def _print(found: Registry) -> None:
     from rich.table import Table
 
@@ -96,6 +103,12 @@ def _print(found: Registry) -> None:
         table.add_row(name, kind.summary(), ", ".join(sorted(kind.needs)))
     console = rich_console()
     console.print(table)
+    networks = Table(title="\nArchitectures", title_justify="left", box=None, pad_edge=False)
+    for column in ("model", "what it is"):
+        networks.add_column(column)
+    for name, architecture in found.architectures.items():
+        networks.add_row(f"arch:{name}", architecture.title)
+    console.print(networks)
     listed = Table(title="\nPlugins", title_justify="left", box=None, pad_edge=False)
     for column in ("plugin", "from", "adds"):
         listed.add_column(column)

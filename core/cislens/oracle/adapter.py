@@ -5,10 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from cislens.errors import OracleError
 from cislens.oracle.base import Oracle
 from cislens.oracle.options import OracleOptions
+
+if TYPE_CHECKING:
+    from cislens.architecture import Blueprint, WeightsFile
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,35 @@ class Adapter(ABC):
         UntrustedError
             If opening would run code that the file brings along, and `options.trust` is off.
         """
+
+    def weights(self, path: Path) -> WeightsFile | None:
+        """Return the layers that a file of weights alone holds; None where another framework wrote it.
+
+        Optional: for the architectures that are opened by name. No code that the file brings along may run.
+
+        Raises
+        ------
+        OracleError
+            If it is a file of this framework, but holds no weights.
+        """
+        return None
+
+    def build(self, blueprint: Blueprint) -> Any:
+        """Return a published architecture as a model of this framework, for `open`.
+
+        Optional, as `weights` is. Its answers are the blueprint's heads, in their order.
+
+        Raises
+        ------
+        OracleError
+            If this adapter builds none.
+        """
+        raise OracleError(f"the adapter {self.name} opens models, but builds none from a published architecture")
+
+    @property
+    def builds(self) -> bool:
+        """Whether it builds architectures."""
+        return type(self).build is not Adapter.build
 
 
 def comes_from(model: Any, package: str) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 if TYPE_CHECKING:
+    from cislens.architecture import Architecture
     from cislens.explainer import Explainer
     from cislens.oracle.adapter import Adapter
 
@@ -22,6 +23,11 @@ def register_explainers() -> list[type[Explainer]]:  # type: ignore[empty-body]
 @hookspec
 def register_adapters() -> list[Adapter]:  # type: ignore[empty-body]
     """Return adapters, ready to be asked what they recognise."""
+
+
+@hookspec
+def register_architectures() -> list[Architecture]:  # type: ignore[empty-body]
+    """Return published architectures, which open from their weights alone as `arch:NAME`."""
 
 
 @hookspec

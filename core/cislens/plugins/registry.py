@@ -16,11 +16,12 @@ from cislens.errors import PluginError
 from cislens.plugins import hookspecs
 
 if TYPE_CHECKING:
+    from cislens.architecture import Architecture
     from cislens.explainer import Explainer
     from cislens.oracle.adapter import Adapter
 
 GROUP = "cislens"
-KINDS = ("explainers", "adapters", "derivations", "metrics", "exporters", "importers", "trainers")
+KINDS = ("explainers", "adapters", "architectures", "derivations", "metrics", "exporters", "importers", "trainers")
 OWN_DISTRIBUTION = "cislens"
 
 
@@ -112,6 +113,11 @@ class Registry:
         """Adapters by name."""
         return dict(self.entries["adapters"])
 
+    @property
+    def architectures(self) -> dict[str, Architecture]:
+        """Published architectures by name."""
+        return dict(sorted(self.entries["architectures"].items()))
+
     def explainer(self, name: str) -> type[Explainer]:
         """Return an explainer class.
 
@@ -121,12 +127,27 @@ class Registry:
             If none has that name; the sentence lists those there are and the plugins that failed.
         """
         if name not in self.explainers:
-            message = f"no explainer is named {name!r}: choose one of {', '.join(self.explainers)}"
-            if self.broken:
-                failed = "; ".join(f"{p.name} of {p.distribution}: {p.error}" for p in self.broken)
-                message += f" (plugins that could not be loaded: {failed})"
-            raise PluginError(message)
+            raise PluginError(self._unknown("explainer", name, self.explainers))
         return self.explainers[name]
+
+    def architecture(self, name: str) -> Architecture:
+        """Return a published architecture.
+
+        Raises
+        ------
+        PluginError
+            If none has that name; the sentence lists those there are and the plugins that failed.
+        """
+        if name not in self.architectures:
+            raise PluginError(self._unknown("architecture", name, self.architectures))
+        return self.architectures[name]
+
+    def _unknown(self, kind: str, name: str, known: Iterable[str]) -> str:
+        message = f"no {kind} is named {name!r}: choose one of {', '.join(known)}"
+        if self.broken:
+            failed = "; ".join(f"{p.name} of {p.distribution}: {p.error}" for p in self.broken)
+            message += f" (plugins that could not be loaded: {failed})"
+        return message
 
 
 @functools.cache
@@ -141,6 +162,7 @@ def _distribution(point: EntryPoint) -> tuple[str, str]:
 
 def _checked(kind: str, returned: Any) -> list[Any]:
     """Return what a hook gave as a list, if it is one of what the hook asks for."""
+    from cislens.architecture import Architecture
     from cislens.explainer import Explainer
     from cislens.oracle.adapter import Adapter
 
@@ -156,6 +178,8 @@ def _checked(kind: str, returned: Any) -> list[Any]:
             )
         if kind == "adapters" and not isinstance(item, Adapter):
             raise PluginError(f"register_adapters must return instances of cislens's Adapter, got {item!r}")
+        if kind == "architectures" and not isinstance(item, Architecture):
+            raise PluginError(f"register_architectures must return instances of cislens's Architecture, got {item!r}")
         if not isinstance(getattr(item, "name", None), str):
             raise PluginError(f"what register_{kind} returns must have a name, got {item!r}")
     return list(returned)
