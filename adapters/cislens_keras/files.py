@@ -74,7 +74,7 @@ def _from_path(source: ModelSource, trust: bool) -> Any:
     if suffix == ".keras":
         return _from_archive(path, weights, trust)
     if suffix == ".json":
-        return _from_json(path, weights or _weights_beside(path), trust)
+        return _from_json(path, weights, trust)
     return _from_hdf5(path, weights, trust)
 
 
@@ -90,7 +90,7 @@ def _check_finite(model: Any, name: str) -> None:
     if isinstance(model, OutsideModel):
         arrays = model.arrays
     else:
-        arrays = {variable.path: np.asarray(variable) for variable in model.weights}
+        arrays = {variable.path: variable.numpy() for variable in model.weights}
     for label, array in arrays.items():
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             wrong = int((~np.isfinite(array)).sum())
@@ -112,9 +112,11 @@ def _from_archive(path: Path, weights: Path | None, trust: bool) -> Any:
     return model
 
 
-def _from_json(path: Path, weights: Path, trust: bool) -> Any:
-    model = _built(_decoded(path.read_bytes(), path), path, trust)
-    load_weights(model, weights, path.name)
+def _from_json(path: Path, weights: Path | None, trust: bool) -> Any:
+    config = _decoded(path.read_bytes(), path)
+    beside = weights or _weights_beside(path)
+    model = _built(config, path, trust)
+    load_weights(model, beside, path.name)
     return model
 
 

@@ -56,7 +56,8 @@ HOLDING = frozenset(
     Assert AssignAddVariableOp AssignSubVariableOp AssignVariableOp Case CudnnRNNBackpropV3 CudnnRNNV3 DestroyResourceOp
     DisableCopyOnRead Empty If Multinomial RandomGamma RandomShuffle RandomStandardNormal RandomUniform RandomUniformInt
     ReadVariableOp ResourceGather ResourceGatherNd RngReadAndSkip RngSkip StatefulPartitionedCall
-    StatefulStandardNormalV2 StatefulTruncatedNormal StatefulUniform StatefulUniformFullInt StatefulUniformInt StatelessRandomGetAlg
+    StatefulStandardNormalV2 StatefulTruncatedNormal StatefulUniform StatefulUniformFullInt StatefulUniformInt
+    StatelessRandomGetAlg
     TensorArrayCloseV3 TensorArrayConcatV3 TensorArrayGatherV3 TensorArrayGradV3 TensorArrayReadV3 TensorArrayScatterV3
     TensorArraySizeV3 TensorArraySplitV3 TensorArrayV3 TensorArrayWriteV3 TruncatedNormal VarHandleOp VarIsInitializedOp
     VariableShape While
