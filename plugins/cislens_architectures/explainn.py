@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from cislens.architecture import Architecture, Network, WeightsFile
@@ -25,6 +26,17 @@ class ExplaiNN(Architecture):
     name: ClassVar[str] = "explainn"
     title: ClassVar[str] = "independent units of one filter each (Novakovsky et al. 2023)"
     references: ClassVar[tuple[str, ...]] = ("10.1186/s13059-023-02985-y",)
+
+    def layouts(self, file: WeightsFile) -> Sequence[Sequence[str]]:
+        """Return the names of the authors' code for as many hidden layers as the file holds."""
+        hidden = len(file.kernels) - 2
+        names = ["linears.0", "linears.1"]
+        names += ["linears.6", "linears.7"] if hidden > 0 else []
+        names += ["linears.10", "linears.11"] if hidden == 2 else []
+        if hidden > 2:
+            names += [f"linears_bg.{number}.{part}" for number in range(hidden - 2) for part in (1, 2)]
+            names += ["last_linear.1", "last_linear.2"]
+        return [[*names, "final"]]
 
     def network(self, file: WeightsFile, length: int | None) -> Network:
         """Return the network; all sizes are those of the file."""
