@@ -11,14 +11,15 @@ from cislens.oracle.base import Oracle
 from cislens.oracle.options import OracleOptions
 
 if TYPE_CHECKING:
-    from cislens.architecture import Blueprint, WeightsFile
     from torch import nn
 
-SUFFIXES = (".pt", ".pth", ".ckpt", ".safetensors", ".torch")
+    from cislens.architecture import Blueprint, WeightsFile
+
+SUFFIXES = (".pt", ".pth", ".ckpt", ".safetensors", ".torch", ".pt2")
 
 
 class TorchAdapter(Adapter):
-    """Open PyTorch modules, TorchScript files, and files of weights for a module that a factory builds."""
+    """Open PyTorch modules, TorchScript and exported programs, and weights for a module that a factory builds."""
 
     name = "torch"
     install = "pip install 'cislens[torch]'"
@@ -26,6 +27,7 @@ class TorchAdapter(Adapter):
         "a torch nn.Module",
         "model.py:factory with --weights of .pt, .pth, .ckpt or .safetensors",
         "a TorchScript file (.pt)",
+        "a program of torch.export.save (.pt2)",
     )
 
     def recognises(self, source: ModelSource) -> bool:
@@ -47,11 +49,12 @@ class TorchAdapter(Adapter):
         """
         from torch import nn
 
+        from cislens_torch.files import opened
         from cislens_torch.oracle import TorchOracle
 
         if source.model is None:
             assert source.path is not None
-            return TorchOracle(_module_in(source.path, source.weights, options), options, source.name)
+            return opened(_module_in(source.path, source.weights, options), options, source.name)
         if not isinstance(source.model, nn.Module):
             raise OracleError(
                 f"{source.name} must be a torch nn.Module or a factory of one, got {type(source.model).__name__}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import warnings
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,11 @@ import torch
 from torch import nn
 
 from cislens.errors import OracleError, UntrustedError
+from cislens_torch.exported import ExportedModule
 from cislens_torch.filekinds import damaged, kind_of
-from cislens_torch.stored import Content, Unreadable, content_of
+from cislens_torch.program import read_program
+from cislens_torch.scripted import load_scripted
+from cislens_torch.stored import Content, Unreadable, content_of, names_in
 from cislens_torch.tensors_in_pickle import NESTS, is_module, tensors_of
 
 # Names that torch itself allows in a file of weights.
@@ -88,9 +92,30 @@ def _read(path: Path, trust: bool) -> nn.Module | dict[str, torch.Tensor] | None
     if kind == "safetensors":
         return plain_names(_safetensors(path))
     if kind == "torchscript":
-        return _torchscript(path)
+        return load_scripted(path, trust=trust)
+    if kind == "exported":
+        if not trust:
+            _check_samples(path)
+        return ExportedModule(read_program(path))
     loaded = _loaded(path, trust)
     return None if loaded is None else _module_or_weights(loaded, path)
+
+
+def _check_samples(path: Path) -> None:
+    """Refuse an exported program with pickles that would take over its other readers; here none of them is read."""
+    with zipfile.ZipFile(path) as archive:
+        for name in archive.namelist():
+            if not name.endswith(".pt"):
+                continue
+            try:
+                harmful = [found for found in names_in(archive.read(name)) if is_suspect(found)]
+            except (Unreadable, zipfile.BadZipFile) as error:
+                raise damaged(path, error) from error
+            if harmful:
+                raise UntrustedError(
+                    f"{path} must hold numbers alone, but its entry {name.partition('/')[2]} would import {harmful[0]} "
+                    "where other programs load it, and could run any code: get the file from somewhere else"
+                )
 
 
 def _safetensors(path: Path) -> dict[str, torch.Tensor]:
@@ -169,17 +194,6 @@ def _tensors_beside_objects(path: Path) -> dict[str, torch.Tensor]:
     if not weights:
         raise _untrusted(path, content)
     return weights
-
-
-def _torchscript(path: Path) -> nn.Module:
-    try:
-        with warnings.catch_warnings():
-            # TorchScript is announced to end; files of it are still there to be read.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            module: nn.Module = torch.jit.load(path, map_location="cpu")  # type: ignore[no-untyped-call]
-    except (RuntimeError, ValueError) as error:
-        raise damaged(path, error) from error
-    return module
 
 
 def _module_or_weights(loaded: Any, path: Path) -> nn.Module | dict[str, torch.Tensor]:

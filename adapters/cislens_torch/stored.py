@@ -82,20 +82,8 @@ class Content:
             return None
         match value.args:
             case (Storage() as storage, int() as offset, tuple() as size, tuple() as stride, *_):
-                return self._view(storage, offset, size, stride)
+                return strided(self._numbers(storage), offset, size, stride)
         raise Unreadable("a tensor's description is damaged")
-
-    def _view(self, storage: Storage, offset: int, size: tuple[Any, ...], stride: tuple[Any, ...]) -> torch.Tensor:
-        numbers = self._numbers(storage)
-        counts = (offset, *size, *stride)
-        if len(size) != len(stride) or not all(isinstance(count, int) and count >= 0 for count in counts):
-            raise Unreadable("a tensor's shape is damaged")
-        if not math.prod(size):
-            return numbers.new_empty(size)
-        last = offset + sum((length - 1) * step for length, step in zip(size, stride, strict=True))
-        if max(last + 1, math.prod(size)) > len(numbers):
-            raise Unreadable(f"a tensor of shape {size} does not lie within the {len(numbers)} numbers that are stored")
-        return numbers.as_strided(size, stride, offset)
 
     def _numbers(self, storage: Storage) -> torch.Tensor:
         dtype = TYPES.get(storage.kind)
@@ -110,6 +98,41 @@ class Content:
         if not storage.count:
             return torch.empty(0, dtype=dtype)
         return torch.frombuffer(held, dtype=dtype, count=storage.count, offset=storage.start * dtype.itemsize)
+
+
+def strided(numbers: torch.Tensor, offset: int, size: tuple[Any, ...], stride: tuple[Any, ...]) -> torch.Tensor:
+    """Return a view of stored numbers.
+
+    Raises
+    ------
+    Unreadable
+        If it does not lie within them.
+    """
+    counts = (offset, *size, *stride)
+    if len(size) != len(stride) or not all(isinstance(count, int) and count >= 0 for count in counts):
+        raise Unreadable("a tensor's shape is damaged")
+    if not math.prod(size):
+        return numbers.new_empty(size)
+    last = offset + sum((length - 1) * step for length, step in zip(size, stride, strict=True))
+    if max(last + 1, math.prod(size)) > len(numbers):
+        raise Unreadable(f"a tensor of shape {size} does not lie within the {len(numbers)} numbers that are stored")
+    return numbers.as_strided(size, stride, offset)
+
+
+def names_in(content: bytes) -> tuple[str, ...]:
+    """Return what a file of `torch.save` inside an archive would import.
+
+    Raises
+    ------
+    Unreadable
+        If it is none.
+    """
+    try:
+        return _zipped(io.BytesIO(content)).names
+    except Unreadable:
+        raise
+    except Exception as error:  # as in content_of
+        raise Unreadable(str(error) or type(error).__name__) from error
 
 
 def content_of(path: Path) -> Content:
@@ -128,7 +151,7 @@ def content_of(path: Path) -> Content:
         raise Unreadable(str(error) or type(error).__name__) from error
 
 
-def _zipped(path: Path) -> Content:
+def _zipped(path: Path | IO[bytes]) -> Content:
     with zipfile.ZipFile(path) as archive:
         names = archive.namelist()
         pickled = next((name for name in names if name.endswith("data.pkl")), None)
