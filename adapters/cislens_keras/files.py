@@ -188,7 +188,10 @@ def _built(config: Mapping[str, Any], path: Path, trust: bool, version: Any = No
             json.loads(json.dumps(current)), custom_objects=custom, safe_mode=not trust
         )
     except Exception as error:  # Keras raises whatever its layers raise
-        raise OracleError(f"{path} must be opened by Keras {keras.__version__}, but {_reason(error)}") from error
+        unread = OracleError(f"{path} must be opened by Keras {keras.__version__}, but {_reason(error)}")
+        if is_legacy(written):
+            return built_by_keras_2(written, path.name, unread, trust)
+        raise unread from error
     if not isinstance(model, keras.Model):
         raise OracleError(
             f"{path} must hold the architecture of a Keras model, but it is one of {config['class_name']}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -50,6 +50,7 @@ ACTIVATION_OPERATIONS = frozenset(
     "Relu Relu6 LeakyRelu Elu Selu Gelu Silu Sigmoid HardSigmoid Softmax Softplus Softsign Tanh "
     "Exp Log Log1p Square Sqrt Absolute".split()
 )
+RESHAPING = ("Reshape", "Squeeze", "ExpandDims", "Flatten")
 HOLD = "HoldUnits"
 
 
@@ -63,11 +64,14 @@ class Description:
         In topological order, receptive fields filled in; units that are held are no layer of their own.
     axes, shapes
         For each call what its axes count and how long they are, the batch left out.
+    places
+        The layers as if inputs that are held were not there, for the places of outputs on the sequence.
     """
 
     layers: tuple[Layer, ...]
     axes: Mapping[str, Axes]
     shapes: Mapping[str, Shape]
+    places: tuple[Layer, ...]
 
 
 NOTHING: tuple[Axes, Shape] = ((), ())  # what a step without sources reads
@@ -103,7 +107,19 @@ def describe(graph: Graph, feeds: Sequence[Shape], sequence: str, encoding: Enco
             continue
         names_read = tuple(dict.fromkeys(aliases.get(s.step, s.step) for s in step.sources))
         layers.append(_layer(step, names_read, sources, (axes[step.name], found[step.name])))
-    return Description(with_receptive_fields(name_activations(layers)), axes, found)
+    named = name_activations(layers)
+    return Description(with_receptive_fields(named), axes, found, with_receptive_fields(_without_held(named)))
+
+
+def _without_held(layers: Sequence[Layer]) -> list[Layer]:
+    """Return layers that do not name what tells nothing of the sequence among what they read."""
+    telling: set[str] = set()
+    kept = []
+    for layer in layers:
+        kept.append(replace(layer, inputs=tuple(name for name in layer.inputs if name in telling)))
+        if layer.kind == "input" or kept[-1].inputs:
+            telling.add(layer.name)
+    return kept
 
 
 def to_units(values: npt.NDArray[Any], axes: Axes) -> npt.NDArray[Any]:
@@ -165,8 +181,8 @@ def _kind(step: Step, sources: list[tuple[Axes, Shape]], axes: Axes) -> LayerKin
         listed = over if isinstance(over, list | tuple) else [over]
         if any(source[i - 1 if i > 0 else i] == "position" for i in listed if i is not None):
             return "other"
-    if kind == "other" and type(operation).__name__ in ("Reshape", "Squeeze", "ExpandDims"):
-        return "permute" if _keeps_positions(sources[0], axes) else "other"
+    if type(operation).__name__ in RESHAPING and _keeps_positions(sources[0], axes):
+        return "permute"
     return kind
 
 
@@ -191,7 +207,7 @@ def _axes(step: Step, sources: list[tuple[Axes, Shape]], shape: Shape) -> Axes:
         return tuple(source[i - 1] for i in operation.dims)
     if kind == "Transpose" and operation.axes is not None:
         return tuple(source[i - 1] for i in operation.axes[1:])
-    if kind in ("Reshape", "Squeeze", "ExpandDims"):
+    if kind in RESHAPING:
         return _reshaped(source, source_shape, shape)
     if len(shape) == len(source):
         if KINDS.get(kind) in ("convolution", "dense"):

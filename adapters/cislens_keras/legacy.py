@@ -191,6 +191,7 @@ def _model(kind: str, settings: Any, config: Mapping[str, Any]) -> Config:
     if kind == "Functional":
         # A list of one would make Keras 3 want, and give, lists.
         inner |= {key: _alone(settings[key]) for key in ("input_layers", "output_layers")}
+        _count_calls_from_0(inner)
         new: Config = {"module": "keras.src.models.functional", "class_name": kind, "config": inner}
     else:
         shape = _first_shape(layers)
@@ -203,6 +204,27 @@ def _model(kind: str, settings: Any, config: Mapping[str, Any]) -> Config:
     if "inbound_nodes" in config:
         new |= {"name": inner["name"], "inbound_nodes": config["inbound_nodes"]}
     return new
+
+
+def _count_calls_from_0(model: Config) -> None:
+    """Count the calls of models inside a model as Keras 3 does when it builds one.
+
+    Keras 1 and 2 count them from 1, since a model's own making was its call 0. Of the model's outputs, Keras 3 expects
+    the old count of functional models, but not of sequential ones.
+    """
+    kinds = {part.get("name"): part["class_name"] for part in model["layers"] if part["class_name"] in MODELS}
+
+    def earlier(source: Any) -> Any:
+        return [source[0], source[1] - 1, *source[2:]] if source[0] in kinds else source
+
+    for part in model["layers"]:
+        nodes = part.get("inbound_nodes", ())
+        part["inbound_nodes"] = [[earlier(x) for x in node] if isinstance(node, list) else node for node in nodes]
+    for key in ("input_layers", "output_layers"):
+        listed = model[key]
+        alone = listed and isinstance(listed[0], str)
+        found = [earlier(x) if kinds.get(x[0]) == "Sequential" else x for x in ([listed] if alone else listed)]
+        model[key] = found[0] if alone else found
 
 
 def _alone(listed: list[Any]) -> list[Any]:

@@ -83,7 +83,7 @@ def of_keras_2(model: Any) -> OutsideModel:
     OracleError
         If it does not know the shape of its input.
     """
-    if not model.built or not getattr(model, "inputs", None):
+    if not getattr(model, "inputs", None):
         raise OracleError(
             f"{model.name} must know the shape of its input: build it functionally, or start it with "
             "tf_keras.Input((length, 4))"
@@ -109,6 +109,7 @@ def of_keras_2(model: Any) -> OutsideModel:
         answer,
         {variable.name: np.asarray(variable) for variable in model.weights},
         model.to_json() if hasattr(model, "_nested_inputs") else type(model).__qualname__,
-        "a model of tf_keras does not show its layers: save it with model.save('model.h5') and open that file",
+        "a model of tf_keras shows no layers: save it with model.save('model.h5') and open that file, which Keras 3 "
+        "reads if it has all of its layers",
         model,
     )
