@@ -1,0 +1,470 @@
+"""Exported programs (.pt2) and TorchScript: the answers, layers and limits of the module that they were made from."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import struct
+import warnings
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from tests.adapters import malicious  # noqa: E402
+from tests.adapters import torch_models as models  # noqa: E402
+from torch import nn  # noqa: E402
+
+from cislens import OracleOptions, open_oracle  # noqa: E402
+from cislens.errors import OracleError, UntrustedError  # noqa: E402
+from cislens.oracle import ExtraInput  # noqa: E402
+from cislens.testing import OracleContract  # noqa: E402
+from cislens_torch import TorchOracle  # noqa: E402
+
+pytestmark = pytest.mark.torch
+
+
+def channels_first(n: int = 3) -> Any:
+    return torch.from_numpy(models.sequences(n).swapaxes(1, 2).astype(np.float32).copy())
+
+
+def positions_first(n: int = 3) -> Any:
+    return torch.from_numpy(models.sequences(n).astype(np.float32))
+
+
+# Each with an input of three sequences.
+MODELS: dict[str, tuple[Callable[[], nn.Module], Callable[[int], Any]]] = {
+    "plain": (models.plain, channels_first),
+    "residual": (lambda: models.seeded(models.Residual()), channels_first),
+    "pooled": (lambda: models.seeded(models.Pooled()), channels_first),
+    "units": (lambda: models.seeded(models.Units()), channels_first),
+    "recurrent": (lambda: models.seeded(models.Recurrent()), positions_first),
+    "image": (models.image, lambda n: channels_first(n)[:, None]),
+}
+
+
+def export(module: nn.Module, inputs: tuple[Any, ...], path: Path, *, free: tuple[int, ...] = (), core: bool = False):
+    """Export a module, with some axes of its inputs free, perhaps in the core operators."""
+    names = {0: "n", 2: "length"}
+    shapes = tuple({axis: torch.export.Dim(names[axis]) for axis in free} for _ in inputs) if free else None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        program = torch.export.export(module.eval(), inputs, dynamic_shapes=shapes)
+        torch.export.save(program.run_decompositions() if core else program, path)
+    return path
+
+
+def script(module: Any, path: Path, inputs: Any = None) -> Path:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        made = (
+            torch.jit.script(module.eval()) if inputs is None else torch.jit.trace(module.eval(), inputs, strict=False)
+        )
+        made.save(path)
+    return path
+
+
+def assert_same(oracle: Any, module: nn.Module, rounding: float = 0.0) -> None:
+    """Check predictions and pullbacks against the module's own."""
+    reference = TorchOracle(module)
+    x = models.sequences(4)
+    wanted, pull = reference.linearize(x)
+    found, own_pull = oracle.linearize(x)
+    rng = np.random.default_rng(1)
+    for head in reference.heads:
+        np.testing.assert_allclose(found[head.name], wanted[head.name], rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(oracle.predict(x)[head.name], found[head.name], rtol=rounding)
+        cotangent = {head.name: rng.normal(size=wanted[head.name].shape).astype(np.float32)}
+        ours, theirs = own_pull(cotangent), pull(cotangent)
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4 * np.abs(theirs).max())
+
+
+# The core operators write a recurrent layer out step by step, which takes long to export.
+@pytest.mark.parametrize(
+    ("name", "form"),
+    [
+        (name, form)
+        for name in MODELS
+        for form in ("static", "dynamic", "core")
+        if (name, form) != ("recurrent", "core")
+    ],
+)
+def test_an_exported_program_answers_as_its_module_does(name: str, form: str, tmp_path: Path) -> None:
+    make, inputs = MODELS[name]
+    path = export(make(), (inputs(3),), tmp_path / "m.pt2", free=() if form == "static" else (0,), core=form == "core")
+    oracle = open_oracle(path)
+    assert (oracle.fixed_batch, oracle.length) == (3 if form == "static" else None, models.LENGTH)
+    assert_same(oracle, make().eval())
+
+
+@pytest.mark.parametrize("name", ["plain", "residual", "pooled", "units", "image"])
+def test_an_exported_program_shows_the_layers_of_its_module(name: str, tmp_path: Path) -> None:
+    make, inputs = MODELS[name]
+    oracle, reference = open_oracle(export(make(), (inputs(2),), tmp_path / "m.pt2")), TorchOracle(make().eval())
+    assert oracle.layers() == reference.layers()
+    x = models.sequences(3)
+    for layer in reference.layers():
+        for pre in (True, False):
+            found, wanted = (one.activations(x, layer.name, pre=pre) for one in (oracle, reference))
+            np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-5)
+        found, wanted = (one.weights(layer.name) for one in (oracle, reference))
+        assert found.keys() == wanted.keys()
+        assert all(np.array_equal(found[key], wanted[key]) for key in wanted)
+
+
+def test_an_exported_program_is_cut_held_and_randomised_like_its_module(tmp_path: Path) -> None:
+    oracle = open_oracle(export(models.plain(), (channels_first(),), tmp_path / "m.pt2", free=(0,)))
+    reference = TorchOracle(models.plain().eval())
+    x = models.sequences(5)
+    layer = "4"
+    field = reference.layer(layer).receptive_field
+    ours, theirs = (one.subnetwork(layer).predict(x[:, :field])["units"] for one in (oracle, reference))
+    np.testing.assert_allclose(ours, theirs, atol=1e-5)
+    ours, theirs = (one.intervene({layer: {2: 0.5}}).predict(x)["output"] for one in (oracle, reference))
+    np.testing.assert_allclose(ours, theirs, atol=1e-5)
+    ours, theirs = (one.randomised(layer, np.random.default_rng(3)).predict(x)["output"] for one in (oracle, reference))
+    np.testing.assert_allclose(ours, theirs, atol=1e-5)
+
+
+def test_the_final_sigmoid_of_an_exported_program_is_left_out_for_logits(tmp_path: Path) -> None:
+    oracle = open_oracle(export(models.image(), (channels_first()[:, None],), tmp_path / "m.pt2"))
+    assert [head.scale for head in oracle.heads] == ["probability"]
+    x = models.sequences(4)
+    probability = oracle.predict(x)["output"]
+    logit = oracle.logits(["output"]).predict(x)["output"]
+    np.testing.assert_allclose(1 / (1 + np.exp(-logit)), probability, atol=1e-6)
+
+
+@pytest.mark.parametrize("rows", [1, 2])
+def test_a_program_of_a_fixed_batch_keeps_the_contract(rows: int, tmp_path: Path) -> None:
+    module = models.seeded(models.Pooled()).eval()
+    oracle = open_oracle(export(module, (channels_first(rows),), tmp_path / "m.pt2"))
+    assert oracle.fixed_batch == rows
+
+    def answer(x: Any) -> Any:
+        with torch.no_grad():
+            return module(torch.from_numpy(x.swapaxes(1, 2).astype(np.float32))).numpy()
+
+    OracleContract(oracle, models.sequences(5), answer).check()
+
+
+def test_a_program_of_a_free_length_takes_any(tmp_path: Path) -> None:
+    module = models.seeded(models.Residual())
+    oracle = open_oracle(export(module, (channels_first(),), tmp_path / "m.pt2", free=(0, 2)))
+    assert oracle.length is None
+    for length in (48, 200):
+        x = models.sequences(2, length)
+        found, wanted = (one.predict(x) for one in (oracle, TorchOracle(module.eval())))
+        for head in ("profile", "counts"):
+            np.testing.assert_allclose(found[head], wanted[head], atol=1e-5)
+
+
+def test_further_inputs_of_a_program_are_zeros_or_what_is_stated(tmp_path: Path) -> None:
+    module = models.seeded(models.WithControl())
+    path = export(module, (channels_first(), torch.zeros(3, 1)), tmp_path / "m.pt2", free=(0,))
+    x = models.sequences(4)
+    for value in (0.0, 2.5):
+        held = {"control": ExtraInput((1,), value)}
+        wanted = TorchOracle(module.eval(), OracleOptions(extra_inputs=held)).predict(x)["output"]
+        np.testing.assert_allclose(open_oracle(path, extra_inputs=held).predict(x)["output"], wanted, atol=1e-5)
+        if not value:
+            np.testing.assert_allclose(open_oracle(path).predict(x)["output"], wanted, atol=1e-5)
+    with pytest.raises(OracleError, match=r"must be one of the program's \(x, control\), got 'contrl'"):
+        open_oracle(path, extra_inputs={"contrl": ExtraInput((1,))})
+
+
+def test_a_program_runs_in_another_number_type_and_its_weights_open_for_a_factory(tmp_path: Path) -> None:
+    path = export(models.plain(), (channels_first(),), tmp_path / "m.pt2", free=(0,))
+    x = models.sequences(3)
+    wanted = TorchOracle(models.plain().eval()).predict(x)["output"]
+    assert open_oracle(path, precision="float64").predict(x)["output"].dtype == np.float64
+    np.testing.assert_allclose(open_oracle(path, precision="float64").predict(x)["output"], wanted, atol=1e-5)
+    np.testing.assert_allclose(
+        open_oracle(models.seeded(models.plain(), 9), path).predict(x)["output"], wanted, atol=1e-5
+    )
+
+
+class Twice(nn.Module):
+    """A layer used twice, a constant of the code, and tied weights."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shared = nn.Conv1d(4, 4, 3, padding=1)
+        self.tied = nn.Conv1d(4, 4, 3, padding=1)
+        self.tied.weight = self.shared.weight
+        self.last = nn.Linear(4, 2)
+
+    def forward(self, x: Any) -> Any:
+        x = self.tied(self.shared(torch.relu(self.shared(x))))
+        return self.last(x.mean(-1) * torch.tensor([1.0, 2.0, 3.0, 4.0])), torch.relu_(x.sum(1))
+
+
+def test_shared_layers_constants_and_several_answers_are_kept(tmp_path: Path) -> None:
+    module = models.seeded(Twice())
+    oracle = open_oracle(export(module, (channels_first(),), tmp_path / "m.pt2", free=(0,)))
+    assert_same(oracle, module)
+    assert oracle.layers() == TorchOracle(module.eval()).layers()
+
+
+def test_a_program_exported_in_training_is_refused(tmp_path: Path) -> None:
+    module = models.plain().train()
+    program = torch.export.export(module, (channels_first(),))
+    torch.export.save(program, tmp_path / "m.pt2")
+    with pytest.raises(OracleError, match=r"call model\.eval\(\) and export it anew"):
+        open_oracle(tmp_path / "m.pt2")
+
+
+def test_a_program_of_other_inputs_is_told_what_it_takes(tmp_path: Path) -> None:
+    path = export(nn.Linear(7, 2), (torch.zeros(2, 7),), tmp_path / "m.pt2")
+    with pytest.raises(OracleError, match=r"must take one input of one-hot sequences.*takes input \(2, 7\)"):
+        open_oracle(path)
+
+
+def test_another_length_than_the_program_was_exported_for_is_refused(tmp_path: Path) -> None:
+    path = export(models.plain(), (channels_first(),), tmp_path / "m.pt2")
+    with pytest.raises(OracleError, match="exported for sequences of 64 bp, got --input-length 100"):
+        open_oracle(path, length=100)
+
+
+def edited(path: Path, change: Callable[[dict[str, bytes]], None], folder: str = "m") -> Path:
+    """Rewrite an archive; the names that are changed lack its one folder."""
+    with zipfile.ZipFile(path) as archive:
+        entries = {name.partition("/")[2]: archive.read(name) for name in archive.namelist()}
+    change(entries)
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in entries.items():
+            archive.writestr(f"{folder}/{name}", content)
+    return path
+
+
+def with_target(entries: dict[str, bytes], target: str) -> None:
+    whole = json.loads(entries["models/model.json"])
+    whole["graph_module"]["graph"]["nodes"][0]["target"] = target
+    entries["models/model.json"] = json.dumps(whole).encode()
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["torch.hub.load", "torch.load", "_operator.methodcaller", "torch.ops.aten.from_file.default", "os.system",
+     "torch.ops.aten.save.default", "torch.ops.mine.attack.default", "torch.ops.higher_order.cond", "math.comb"],
+)  # fmt: skip
+def test_a_program_of_operators_that_do_not_compute_is_refused(target: str, tmp_path: Path) -> None:
+    path = export(models.plain(), (channels_first(),), tmp_path / "m.pt2")
+    with pytest.raises(OracleError, match=r"made of torch's own operators .* got " + target.replace(".", r"\.")):
+        open_oracle(edited(path, lambda entries: with_target(entries, target)))
+
+
+def test_shape_expressions_of_a_program_are_not_evaluated(tmp_path: Path) -> None:
+    canary = tmp_path / "canary"
+    path = export(models.plain(), (channels_first(),), tmp_path / "m.pt2", free=(0,))
+    attack = f"__import__('pathlib').Path({str(canary)!r}).touch()"
+
+    def change(entries: dict[str, bytes]) -> None:
+        whole = json.loads(entries["models/model.json"])
+        for value in whole["graph_module"]["graph"]["tensor_values"].values():
+            for size in value["sizes"]:
+                if "as_expr" in size:
+                    size["as_expr"]["expr_str"] = attack
+        entries["models/model.json"] = json.dumps(whole).encode()
+
+    edited(path, change)
+    assert open_oracle(path).fixed_batch is None
+    assert not canary.exists()
+    # torch's own reader runs it: the reason why it is not used.
+    with warnings.catch_warnings(), contextlib.suppress(AttributeError):
+        warnings.simplefilter("ignore")
+        torch.export.load(path)
+    assert canary.exists()
+
+
+def test_malicious_sample_inputs_of_a_program_are_refused(tmp_path: Path) -> None:
+    canary = tmp_path / "canary"
+    path = export(models.plain(), (channels_first(),), tmp_path / "m.pt2")
+    malicious.write_zip(tmp_path / "inner.pt", malicious.pickled(malicious.bodies(canary)["os.system"]))
+    content = (tmp_path / "inner.pt").read_bytes()
+    edited(path, lambda entries: entries.update({"data/sample_inputs/model.pt": content}))
+    with pytest.raises(UntrustedError, match=r"data/sample_inputs/model\.pt would import os\.system"):
+        open_oracle(path)
+    assert not canary.exists()
+    open_oracle(path, trust=True)
+    assert not canary.exists()  # they are not read at all
+
+
+def test_weights_of_a_program_that_are_nan_pickled_or_missing_are_refused(tmp_path: Path) -> None:
+    module = models.plain()
+    with torch.no_grad():
+        module[4].weight[0, 0, 0] = torch.nan
+    with pytest.raises(OracleError, match=r"tensor '4\.weight' holds NaN"):
+        open_oracle(export(module, (channels_first(),), tmp_path / "nan.pt2"))
+
+    def pickled(entries: dict[str, bytes]) -> None:
+        name = "data/weights/model_weights_config.json"
+        config = json.loads(entries[name])
+        config["config"]["0.weight"]["use_pickle"] = True
+        entries[name] = json.dumps(config).encode()
+
+    path = export(models.plain(), (channels_first(),), tmp_path / "m.pt2")
+    with pytest.raises(OracleError, match=r"plain tensors, but '0\.weight' is a pickle"):
+        open_oracle(edited(path, pickled))
+    path = export(models.plain(), (channels_first(),), tmp_path / "m.pt2")
+    with pytest.raises(OracleError, match=r"must be a whole file.*download it again"):
+        open_oracle(edited(path, lambda entries: entries.pop("data/weights/weight_1")))
+
+
+# ---- TorchScript -----------------------------------------------------------------------------------------
+
+
+# torch cannot trace its own attention.
+@pytest.mark.parametrize(
+    ("name", "how"),
+    [(name, how) for name in MODELS for how in ("scripted", "traced") if (name, how) != ("recurrent", "traced")],
+)
+def test_torchscript_answers_as_its_module_does(name: str, how: str, tmp_path: Path) -> None:
+    make, inputs = MODELS[name]
+    oracle = open_oracle(script(make(), tmp_path / "m.pt", inputs(3) if how == "traced" else None))
+    # TorchScript fuses what it has run a few times.
+    assert_same(oracle, make().eval(), rounding=1e-5)
+    for capability in ("layers", "activations", "weights", "subnetwork", "intervene", "randomised", "logits"):
+        assert oracle.why_not(capability) == "a TorchScript file shows no layers"
+        assert capability not in oracle.capabilities
+
+
+class OfOneRow(nn.Module):
+    """A model whose code is of a batch of one, as some that were traced are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv1d(4, 6, 5)
+        self.last = nn.Linear(6 * 60, 2)
+
+    def forward(self, x: Any) -> Any:
+        return self.last(torch.relu(self.first(x)).view(1, 360))
+
+
+def test_a_program_traced_for_one_sequence_answers_for_several(tmp_path: Path) -> None:
+    module = models.seeded(OfOneRow())
+    oracle = open_oracle(script(module, tmp_path / "m.pt", channels_first(1)))
+    assert oracle.fixed_batch == 1
+    assert oracle.length == models.LENGTH
+    assert_same(oracle, nn.Sequential(module.first, nn.ReLU(), nn.Flatten(), module.last).eval(), rounding=1e-5)
+
+
+def test_a_torchscript_program_of_other_inputs_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(OracleError, match="must take one-hot sequences"):
+        open_oracle(script(nn.Conv2d(3, 4, 3), tmp_path / "m.pt"))
+
+
+class Writing(nn.Module):
+    def __init__(self, target: str) -> None:
+        super().__init__()
+        self.target = target
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        torch.ops.aten.save(x, self.target)
+        return x.sum(2)
+
+
+class Reading(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.sum(2) + torch.from_file("/etc/hostname", False, 1, dtype=torch.uint8)
+
+
+class Printing(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        print(x.sum())
+        return x.sum(2)
+
+
+def test_a_torchscript_program_that_writes_a_file_is_refused_before_it_runs(tmp_path: Path) -> None:
+    canary = tmp_path / "canary"
+    path = script(Writing(str(canary)), tmp_path / "m.pt")
+    with pytest.raises(UntrustedError, match=r"aten::save, which writes a file.*--trust"):
+        open_oracle(path)
+    assert not canary.exists()
+    open_oracle(path, trust=True, length=20, layout="4,length")
+    assert canary.exists()
+
+
+@pytest.mark.parametrize(("module", "told"), [(Reading(), "aten::from_file"), (Printing(), "prim::Print")])
+def test_a_torchscript_program_that_reads_or_prints_is_refused(module: Any, told: str, tmp_path: Path) -> None:
+    with pytest.raises(UntrustedError, match=told):
+        open_oracle(script(module, tmp_path / "m.pt"))
+
+
+ATTACKS = {
+    "another name": "t = torch\n    t.save(x, PATH)",
+    "an operator's full name": "ops.aten.save(x, PATH)",
+    "a name put together": 'getattr(torch, "sa" "ve")(x, PATH)',
+    "an escaped name": 'getattr(torch, "\\x73ave")(x, PATH)',
+    "another name of operators": "o = ops\n    o.c10d.barrier(x)",
+    "another library": "ops.inductor.resize_storage_bytes_(x, 3)",
+    "a class of a library": "c = __torch__.torch.classes.dist_rpc.WorkerInfo(PATH, 0)",
+    "another name of classes": "t = __torch__.torch\n    c = t.classes.dist_rpc.WorkerInfo(PATH, 0)",
+    "another name of the root": "t = __torch__\n    c = t.torch.classes.dist_rpc.WorkerInfo(PATH, 0)",
+}
+
+
+class Summing(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.sum(2)
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_a_torchscript_program_cannot_hide_what_it_reaches(attack: str, tmp_path: Path) -> None:
+    canary = tmp_path / "canary"
+    code = ATTACKS[attack].replace("PATH", f'"{canary}"')
+
+    def change(entries: dict[str, bytes]) -> None:
+        (name,) = (name for name in entries if name.endswith(".py"))
+        entries[name] = entries[name].replace(b"    return ", f"    {code}\n    return ".encode())
+        assert code.encode() in entries[name]
+
+    with pytest.raises(UntrustedError, match="must compute alone, but its program refers to"):
+        open_oracle(edited(script(Summing(), tmp_path / "m.pt"), change), length=20)
+    assert not canary.exists()
+
+
+def of_two_tables(harmless: bytes, harmful: bytes) -> bytes:
+    """Return an archive that zipfile reads as one, by where its table ends, and torch as the other, by where it starts.
+
+    Both tables must be as long.
+    """
+    (count, size, start), (own_count, own_size, own_start) = map(table, (harmful, harmless))
+    assert (count, size) == (own_count, own_size)
+    entries = bytearray(harmless[: own_start + own_size])
+    place = own_start
+    for _ in range(count):
+        name, extra, comment = struct.unpack_from("<3H", entries, place + 28)
+        (offset,) = struct.unpack_from("<L", entries, place + 42)
+        struct.pack_into("<L", entries, place + 42, offset + start - own_start)
+        place += 46 + name + extra + comment
+    end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, count, count, size, start, 0)
+    return harmful[: start + size] + bytes(entries) + end
+
+
+def table(archive: bytes) -> tuple[int, int, int]:
+    """Return the number of entries of an archive's table of contents, its size and start."""
+    count, size, start = struct.unpack("<H2L", archive[-12:-2])
+    return count, size, start
+
+
+def test_what_was_checked_of_an_archive_of_two_tables_is_what_runs(tmp_path: Path) -> None:
+    canary, path = tmp_path / "canary", tmp_path / "both.pt"
+    bad = script(Writing(str(canary)), tmp_path / "bad.pt")
+    good = script(Summing(), tmp_path / "good.pt")
+    edited(good, lambda entries: None, folder="bad")
+    path.write_bytes(of_two_tables(good.read_bytes(), bad.read_bytes()))
+    x = models.sequences(2, 20)
+    answer = open_oracle(path, length=20, layout="4,length").predict(x)["output"]
+    np.testing.assert_allclose(answer, x.sum(1))
+    assert not canary.exists()
+    # torch's own reader sees the other one.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.jit.load(path)(torch.zeros(1, 4, 20))
+    assert canary.exists()
