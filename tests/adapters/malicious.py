@@ -23,6 +23,16 @@ class Maker:
         return super().__new__(cls)
 
 
+class Reduced:
+    """An object whose pickle writes a file where it is read."""
+
+    def __init__(self, canary: str) -> None:
+        self.canary = canary
+
+    def __reduce__(self) -> tuple[type[Maker], tuple[str]]:
+        return Maker, (self.canary,)
+
+
 def text(value: str) -> bytes:
     encoded = value.encode()
     return b"X" + struct.pack("<I", len(encoded)) + encoded

@@ -18,6 +18,7 @@ torch = pytest.importorskip("torch")
 
 from tests.adapters import malicious  # noqa: E402
 from tests.adapters import torch_models as models  # noqa: E402
+from tests.hostile.programs import Printing, Reading, Summing, Writing  # noqa: E402
 from torch import nn  # noqa: E402
 
 from cislens import OracleOptions, open_oracle  # noqa: E402
@@ -359,27 +360,6 @@ def test_a_torchscript_program_of_other_inputs_is_refused(tmp_path: Path) -> Non
         open_oracle(script(nn.Conv2d(3, 4, 3), tmp_path / "m.pt"))
 
 
-class Writing(nn.Module):
-    def __init__(self, target: str) -> None:
-        super().__init__()
-        self.target = target
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        torch.ops.aten.save(x, self.target)
-        return x.sum(2)
-
-
-class Reading(nn.Module):
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x.sum(2) + torch.from_file("/etc/hostname", False, 1, dtype=torch.uint8)
-
-
-class Printing(nn.Module):
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        print(x.sum())
-        return x.sum(2)
-
-
 def test_a_torchscript_program_that_writes_a_file_is_refused_before_it_runs(tmp_path: Path) -> None:
     canary = tmp_path / "canary"
     path = script(Writing(str(canary)), tmp_path / "m.pt")
@@ -407,11 +387,6 @@ ATTACKS = {
     "another name of classes": "t = __torch__.torch\n    c = t.classes.dist_rpc.WorkerInfo(PATH, 0)",
     "another name of the root": "t = __torch__\n    c = t.torch.classes.dist_rpc.WorkerInfo(PATH, 0)",
 }
-
-
-class Summing(nn.Module):
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x.sum(2)
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
