@@ -19,6 +19,7 @@ from torch import nn  # noqa: E402
 
 from cislens import Oracle, Sequences, explain, open_oracle  # noqa: E402
 from cislens.errors import OracleError, PluginError, UntrustedError  # noqa: E402
+from cislens.testing import OracleContract  # noqa: E402
 
 pytestmark = pytest.mark.torch
 BOUND = 1e-5
@@ -118,6 +119,13 @@ def test_layers_are_named_after_the_steps_and_show_their_windows(tmp_path: Path)
     kernel = oracle.weights("conv1")["kernel"]
     own = PUBLISHED["deepsea"].module[0].weight.detach().numpy()[:, :, 0].swapaxes(1, 2)
     np.testing.assert_array_equal(kernel, own[:, :, [0, 2, 1, 3]])  # from AGCT to ACGT
+
+
+@pytest.mark.parametrize("framework", ["torch", KERAS])
+@pytest.mark.parametrize("name", ["basset", "explainn"])
+def test_a_built_network_keeps_the_contract_of_oracles(name: str, framework: str, tmp_path: Path) -> None:
+    oracle = open_oracle(f"arch:{name}@{framework}", saved(name, tmp_path))
+    OracleContract(oracle, dna(PUBLISHED[name].length)).check()
 
 
 @pytest.mark.parametrize("framework", ["torch", KERAS])
