@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import ClassVar
 
 from cislens.architecture import Architecture, Network, WeightsFile
-from cislens.architecture.network import fitting
 
 WIDTHS, POOLS = (19, 11, 7), (3, 4, 4)
 
@@ -16,7 +15,7 @@ class Basset(Architecture):
     Widths and pools are the paper's. Convolutions are not padded, so that 2000 features reach the dense layers, as in
     Kipoi's conversion of the authors' torch7 model (Basset/pretrained_model_reloaded_th.py, whose bases are ACGT).
     Networks that were trained anew with padding, of 2600 features, exist with differing paddings, which their weights
-    do not tell: these need their authors' code.
+    do not tell: these need their authors' code. So the length of the input is not guessed from the features, either.
 
     References
     ----------
@@ -31,17 +30,12 @@ class Basset(Architecture):
         """Return the network; its numbers of filters, units and cell types are those of the file."""
         *units, cell_types = file.sizes((300, 200, 200, 1000, 1000, 164))
         filters, hidden = units[:3], units[3:]
-
-        def trunk(length: int) -> Network:
-            net = Network(length, file)
-            for number, (count, width, pool) in enumerate(zip(filters, WIDTHS, POOLS, strict=True), 1):
-                net.convolution(f"conv{number}", count, width)
-                net.normalisation(f"norm{number}")
-                net.activation(f"relu{number}")
-                net.pool(f"pool{number}", pool)
-            return net
-
-        net = fitting(trunk, file.inputs_of(len(filters)), length, 600)
+        net = Network(length or 600, file)
+        for number, (count, width, pool) in enumerate(zip(filters, WIDTHS, POOLS, strict=True), 1):
+            net.convolution(f"conv{number}", count, width)
+            net.normalisation(f"norm{number}")
+            net.activation(f"relu{number}")
+            net.pool(f"pool{number}", pool)
         net.flatten("flatten")
         for number, count in enumerate(hidden, 1):
             net.dense(f"dense{number}", count)

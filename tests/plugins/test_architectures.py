@@ -266,6 +266,14 @@ def test_another_length_than_the_published_is_found_from_the_weights(tmp_path: P
     assert_close(together(oracle, x), Published(module, 1200, "high", "AGCT").answers(x))
 
 
+def test_a_padded_basset_is_no_basset_of_another_length(tmp_path: Path) -> None:
+    module = tables.basset()
+    module[13] = tables.linear(130, 30)
+    torch.save(tables.randomised(module).state_dict(), tmp_path / "w.pt")
+    with pytest.raises(OracleError, match=r"dense1: dense 30x100 +13\.1: dense 30x130 +<-"):
+        open_oracle("arch:basset", tmp_path / "w.pt")
+
+
 def test_weights_that_are_not_finite_are_refused(tmp_path: Path) -> None:
     weights = tables.randomised(PUBLISHED["basset"].module).state_dict()
     weights["4.weight"][0, 0] = float("nan")
