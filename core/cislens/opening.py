@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from cislens.architecture.named import PREFIX, open_architecture
 from cislens.errors import OracleError
 from cislens.oracle import FunctionOracle, Oracle, OracleOptions
 from cislens.oracle.adapter import ModelSource
@@ -28,9 +29,10 @@ def open_oracle(model: Any, weights: str | Path | None = None, **options: Any) -
     ----------
     model
         A file or folder; "file.py:factory", whose factory takes no arguments and returns a model; "file.py:function"
-        or "module:function" of a function that takes one-hot sequences; or a model or function in hand.
+        or "module:function" of a function that takes one-hot sequences; "arch:NAME" of a published architecture; or a
+        model or function in hand.
     weights
-        A file of weights for a model that a factory built, or for an architecture file.
+        A file of weights for a model that a factory built, for an architecture file, or for a published architecture.
     options
         Fields of `OracleOptions`: layout, base_order, n_value, length, heads, outputs, scales, batch_size, device, ...
 
@@ -57,13 +59,21 @@ def open_oracle(model: Any, weights: str | Path | None = None, **options: Any) -
         raise OracleError(f"a model is opened with the options {', '.join(known)}, got {unknown[0]!r}")
     if isinstance(model, Oracle):
         return model
-    chosen = OracleOptions(**options)
     file = Path(weights) if weights is not None else None
     if file is not None and not file.exists():
         raise OracleError(f"the weights must be a file that exists, got {file}")
+    if isinstance(model, str) and model.startswith(PREFIX):
+        model, options = open_architecture(model, file, options)
+    chosen = OracleOptions(**options)
+    return _opened(model, file, chosen)
+
+
+def _opened(model: Any, weights: Path | None, options: OracleOptions) -> Oracle:
+    if isinstance(model, ModelSource):
+        return _open_source(model, options)
     if isinstance(model, str | Path):
-        return _open_named(str(model), file, chosen)
-    return _open_object(model, file, chosen, getattr(model, "name", None) or type(model).__name__)
+        return _open_named(str(model), weights, options)
+    return _open_object(model, weights, options, getattr(model, "name", None) or type(model).__name__)
 
 
 def _open_named(text: str, weights: Path | None, options: OracleOptions) -> Oracle:
@@ -77,7 +87,10 @@ def _open_named(text: str, weights: Path | None, options: OracleOptions) -> Orac
         return _open_member(_load_file(source), match["name"], weights, options, f"{source.name}:{match['name']}")
     if match := IN_MODULE.fullmatch(text):
         return _open_member(_load_module(match["module"], text), match["name"], weights, options, text)
-    raise OracleError(f"a model must be a file or folder that exists, file.py:factory or module:function, got {text!r}")
+    raise OracleError(
+        "a model must be a file or folder that exists, file.py:factory, module:function or arch:NAME with weights, "
+        f"got {text!r}"
+    )
 
 
 def _load_file(path: Path) -> ModuleType:

@@ -26,8 +26,8 @@ def _declared(
         str, _option("--layout", help="Axes of the input: 'length,4', '4,length', '1,4,length', ... or auto.")
     ] = "auto",
     base_order: Annotated[
-        str, _option("--base-order", help="The model's order of the bases, such as AGCT for DeepSEA.")
-    ] = "ACGT",
+        str | None, _option("--base-order", help="The model's order of the bases, such as AGCT; ACGT by default.")
+    ] = None,
     n_value: Annotated[float, _option("--n-value", help="The model's value of all four channels at an N.")] = 0.0,
     input_length: Annotated[
         int | None, _option("--input-length", help="Input length in bp, where the model does not say.")
@@ -66,11 +66,12 @@ class ModelOptions:
         from cislens.opening import open_oracle
 
         given = self.given
+        stated = {} if given["base_order"] is None else {"base_order": given["base_order"]}
         return open_oracle(
             model,
             given["weights"],
+            **stated,
             layout=given["layout"],
-            base_order=given["base_order"],
             n_value=given["n_value"],
             length=given["input_length"],
             extra_inputs=dict(_extra_input(text) for text in given["extra_input"] or ()),
