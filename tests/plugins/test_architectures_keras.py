@@ -131,14 +131,14 @@ def test_the_part_without_bias_of_a_whole_chrombpnet_is_read(nobias, suffix: str
 
 
 def deepstarr() -> Any:
-    """The authors' model with fewer filters, written out."""
+    """The authors' model with fewer filters, written out; as there, three normalisations are of one size."""
     dna = x = keras.Input((249, 4))
-    for name, filters, width in (("Conv1D_1st", 9, 7), ("Conv1D_2", 6, 3), ("Conv1D_3", 6, 5), ("Conv1D_4", 7, 3)):
+    for name, filters, width in (("Conv1D_1st", 12, 7), ("Conv1D_2", 6, 3), ("Conv1D_3", 6, 5), ("Conv1D_4", 7, 3)):
         x = layers.Conv1D(filters, width, padding="same", name=name)(x)
         x = layers.MaxPooling1D(2)(layers.Activation("relu")(layers.BatchNormalization()(x)))
     x = layers.Flatten()(x)
     for number in (1, 2):
-        x = layers.Dense(11 + number, name=f"Dense_{number}")(x)
+        x = layers.Dense(12, name=f"Dense_{number}")(x)
         x = layers.Dropout(0.4)(layers.Activation("relu")(layers.BatchNormalization()(x)))
     return keras.Model(dna, [layers.Dense(1, name=f"Dense_{name}")(x) for name in ("Dev", "Hk")])
 

@@ -68,7 +68,7 @@ def _refuse_ambiguous(layers: Sequence[FileLayer], file: WeightsFile) -> None:
     """Raise if layers of one form have names that do not number them, in a file that keeps no order of its own."""
     stems: dict[str, set[str]] = {}
     for layer in layers:
-        stems.setdefault(layer.form, set()).add(re.sub(r"\d+", "", layer.name))
+        stems.setdefault(layer.form, set()).add(re.sub(r"_?\d+", "", layer.name))
     for form, names in stems.items():
         if len(names) > 1:
             found = sorted(layer.name for layer in layers if layer.form == form)
