@@ -13,9 +13,8 @@ import torch
 from torch import nn
 
 from cislens.errors import OracleError, UntrustedError
-from cislens_torch.exported import ExportedModule
+from cislens_torch.exported import load_exported
 from cislens_torch.filekinds import damaged, kind_of
-from cislens_torch.program import read_program
 from cislens_torch.scripted import load_scripted
 from cislens_torch.stored import Content, Unreadable, content_of, names_in
 from cislens_torch.tensors_in_pickle import NESTS, is_module, tensors_of
@@ -96,7 +95,7 @@ def _read(path: Path, trust: bool) -> nn.Module | dict[str, torch.Tensor] | None
     if kind == "exported":
         if not trust:
             _check_samples(path)
-        return ExportedModule(read_program(path))
+        return load_exported(path)
     loaded = _loaded(path, trust)
     return None if loaded is None else _module_or_weights(loaded, path)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
+from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,7 +16,8 @@ from cislens.errors import OracleError
 from cislens.oracle.encoding import LAYOUTS
 from cislens.oracle.options import OracleOptions
 from cislens_torch.aten import function_of
-from cislens_torch.program import Device, Input, Node, Program, Value
+from cislens_torch.filekinds import damaged
+from cislens_torch.program import Device, Input, Node, Program, Value, read_program
 
 SHORTEST = 5  # bp; an axis of four is of the bases
 
@@ -131,19 +134,14 @@ def _named(name: Any, result: Any, values: dict[str, Any]) -> None:
         values[name] = result
 
 
-def steps_of(nodes: tuple[Node, ...], depth: int = 0) -> list[Any]:
+def steps_of(nodes: Iterable[Node], depth: int = 0) -> list[Any]:
     """Group operators by the calls of modules that they are part of: each step is one, or a path and its steps."""
     steps: list[Any] = []
-    group: list[Node] = []
-    for node, following in zip(nodes, [*nodes[1:], None], strict=True):
-        inside = _module_at(node, depth)
+    for inside, group in groupby(nodes, key=lambda node: _module_at(node, depth)):
         if inside is None:
-            steps.append(node)
-            continue
-        group.append(node)
-        if following is None or _module_at(following, depth) != inside:
-            steps.append((inside[1], steps_of(tuple(group), depth + 1)))
-            group = []
+            steps += group
+        else:
+            steps.append((inside[1], steps_of(group, depth + 1)))
     return steps
 
 
@@ -160,6 +158,22 @@ def _check_evaluation(program: Program) -> None:
                 "a program must be exported in evaluation mode, but this one drops units at random or normalises over "
                 "the batch: call model.eval() and export it anew"
             )
+
+
+def load_exported(path: Path) -> ExportedModule:
+    """Return the module of a .pt2 file.
+
+    Raises
+    ------
+    OracleError
+        If it is damaged, or holds what is not read.
+    """
+    try:
+        return ExportedModule(read_program(path))
+    except OracleError:
+        raise
+    except Exception as error:  # whatever a damaged program makes its reader raise
+        raise damaged(path, error) from error
 
 
 def take_form(module: ExportedModule, options: OracleOptions) -> tuple[OracleOptions, int | None]:

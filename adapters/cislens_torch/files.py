@@ -20,8 +20,16 @@ def opened(module: nn.Module, options: OracleOptions, name: str) -> TorchOracle:
     Raises
     ------
     OracleError
-        If no input fits.
+        If no input fits, or the program fails.
     """
+    try:
+        return _opened(module, options, name)
+    except RuntimeError as error:
+        told = str(error).strip().rpartition("\n")[2]
+        raise OracleError(f"{name} must answer for one-hot sequences, but fails ({told}): export it anew") from error
+
+
+def _opened(module: nn.Module, options: OracleOptions, name: str) -> TorchOracle:
     if isinstance(module, ExportedModule):
         chosen, rows = take_form(module, options)
         return TorchOracle(module, chosen, name, rows)

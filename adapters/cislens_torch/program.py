@@ -16,7 +16,6 @@ from typing import Any
 import torch
 
 from cislens.errors import OracleError
-from cislens_torch.filekinds import damaged
 from cislens_torch.stored import Unreadable, strided
 
 SCHEMA = 8  # major version of the graph's form
@@ -116,17 +115,10 @@ def read_program(path: Path) -> Program:
     Raises
     ------
     OracleError
-        If it is damaged, or holds what is not read.
+        If it holds what is not read. What a damaged file makes its readers raise is its caller's to catch.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return _program(Archive(archive), path)
-    except OracleError:
-        raise
-    except Unreadable as error:
-        raise damaged(path, error) from error
-    except (KeyError, ValueError, TypeError, AttributeError, IndexError, zipfile.BadZipFile, RecursionError) as error:
-        raise damaged(path, error) from error
+    with zipfile.ZipFile(path) as archive:
+        return _program(Archive(archive), path)
 
 
 class Archive:

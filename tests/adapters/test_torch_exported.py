@@ -7,7 +7,7 @@ import json
 import struct
 import warnings
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from hypothesis import HealthCheck, given, settings  # noqa: E402
+from hypothesis import strategies as st  # noqa: E402
 from tests.adapters import malicious  # noqa: E402
 from tests.adapters import torch_models as models  # noqa: E402
 from tests.hostile.programs import Printing, Reading, Summing, Writing  # noqa: E402
@@ -315,6 +317,38 @@ def test_weights_of_a_program_that_are_nan_pickled_or_missing_are_refused(tmp_pa
     path = export(models.plain(), (channels_first(),), tmp_path / "m.pt2")
     with pytest.raises(OracleError, match=r"must be a whole file.*download it again"):
         open_oracle(edited(path, lambda entries: entries.pop("data/weights/weight_1")))
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("exported") / "m.pt2"
+    return export(models.plain(), (channels_first(),), path)
+
+
+def places_in(held: Any, above: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Yield where the values of nested JSON lie."""
+    keys: Any = held if isinstance(held, dict) else range(len(held)) if isinstance(held, list) else ()
+    for key in keys:
+        yield (*above, key)
+        yield from places_in(held[key], (*above, key))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_a_damaged_program_answers_or_is_told_in_a_sentence(exported: Path, tmp_path: Path, data: Any) -> None:
+    def change(entries: dict[str, bytes]) -> None:
+        whole = json.loads(entries["models/model.json"])
+        place = data.draw(st.sampled_from([place for place in places_in(whole) if "metadata" not in place]))
+        holder = whole
+        for key in place[:-1]:
+            holder = holder[key]
+        holder[place[-1]] = data.draw(st.sampled_from([None, -1, 2**40, "x", [], {}, {"as_int": 3}, {"name": "x"}]))
+        entries["models/model.json"] = json.dumps(whole).encode()
+
+    path = tmp_path / "m.pt2"
+    path.write_bytes(exported.read_bytes())
+    with contextlib.suppress(OracleError):
+        open_oracle(edited(path, change))
 
 
 # ---- TorchScript -----------------------------------------------------------------------------------------
