@@ -113,13 +113,13 @@ def register_architectures():
 @pytest.fixture
 def with_scanner(tmp_path, monkeypatch) -> Registry:
     monkeypatch.syspath_prepend(str(tmp_path))
-    (tmp_path / "cislens_scanner.py").write_text(PLUGIN)
-    own = [EntryPoint(name, f"cislens_{name}", "cislens") for name in ("torch", "keras", "scanner")]
-    found = Registry(own)
+    (tmp_path / "scanner_under_test.py").write_text(PLUGIN)
+    modules = {"torch": "cislens_torch", "keras": "cislens_keras", "scanner": "scanner_under_test"}
+    found = Registry([EntryPoint(name, module, "cislens") for name, module in modules.items()])
     for module in (cislens.opening, cislens.architecture.named):
         monkeypatch.setattr(module, "registry", lambda: found)
     yield found
-    sys.modules.pop("cislens_scanner", None)
+    sys.modules.pop("scanner_under_test", None)
 
 
 @pytest.mark.torch
