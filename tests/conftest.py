@@ -14,7 +14,13 @@ from typing import Any
 import pytest
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-COUNTED = ("real", "torch", "keras", "onnx", "gpu", "browser")
+COUNTED = ("real", "torch", "keras", "onnx", "peers", "gpu", "browser")
+PACKAGES = {
+    "torch": ("torch",),
+    "keras": ("keras", "tensorflow"),
+    "onnx": ("onnx", "onnxruntime"),
+    "peers": ("bpnetlite",),
+}
 OUTCOMES = {"passed": "passed", "failed": "failed", "error": "failed", "skipped": "skipped", "xfailed": "skipped"}
 
 
@@ -43,8 +49,7 @@ def why_absent(marker: str) -> str | None:
         return "Chromium is not installed"
     if marker == "gpu":
         return None if has_gpu() else "there is no CUDA device"
-    packages = {"torch": ("torch",), "keras": ("keras", "tensorflow"), "onnx": ("onnxruntime",)}
-    missing = [name for name in packages.get(marker, ()) if importlib.util.find_spec(name) is None]
+    missing = [name for name in PACKAGES.get(marker, ()) if importlib.util.find_spec(name) is None]
     return f"{', '.join(missing)} is not installed" if missing else None
 
 

@@ -16,6 +16,7 @@ from cislens.architecture.named import PREFIX, open_architecture
 from cislens.errors import OracleError
 from cislens.oracle import FunctionOracle, Oracle, OracleOptions
 from cislens.oracle.adapter import ModelSource
+from cislens.oracle.reverse_complement import ReverseComplementAverage
 from cislens.plugins import registry
 
 IN_FILE = re.compile(r"(?P<file>.+\.py):(?P<name>\w+)")
@@ -65,7 +66,8 @@ def open_oracle(model: Any, weights: str | Path | None = None, **options: Any) -
     if isinstance(model, str) and model.startswith(PREFIX):
         model, options = open_architecture(model, file, options)
     chosen = OracleOptions(**options)
-    return _opened(model, file, chosen)
+    oracle = _opened(model, file, chosen)
+    return ReverseComplementAverage(oracle) if chosen.reverse_complement else oracle
 
 
 def _opened(model: Any, weights: Path | None, options: OracleOptions) -> Oracle:

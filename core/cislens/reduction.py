@@ -78,6 +78,10 @@ def profile(target: Target, head: Head, y: Any) -> Any:
     else:
         y = y if "strand" in axes else y.reshape(n, 1, y.shape[1] if len(axes) > 1 else 1)
     if target.window is not None:
+        if target.window[1] > y.shape[2]:  # known only now of a profile that grows with the input
+            raise TargetError(
+                f"target {target} needs {target.window[1]} positions, but head {head.name!r} has {y.shape[2]}"
+            )
         y = y[:, :, target.window[0] : target.window[1]]
     return y
 

@@ -15,7 +15,7 @@ from cislens.oracle.head import Head
 REDUCTIONS = ("sum", "mean", "max", "pc1", "contribution", "counts")
 TRANSFORMS = ("logit", "log")
 GRAMMAR = (
-    "HEAD, OUTPUT or HEAD/OUTPUT, then for a profile window=START-END or position=P and one of "
+    "HEAD, OUTPUT or HEAD/OUTPUT, then for a profile window=START-END, position=P or bp=B and one of "
     f"{' '.join(REDUCTIONS)}, then {' or '.join(TRANSFORMS)}, joined by colons, "
     "such as Dev, profile/0:window=400-600:mean or prob:logit"
 )
@@ -41,6 +41,8 @@ class Target:
         (Avsec et al. 2021, 10.1038/s41588-021-00782-6).
     transform
         "logit" of a probability or "log" of a positive value; None for the value itself.
+    bp
+        A base pair of the input, 0 the first: the position of a profile that covers it, which becomes the `window`.
     component
         The fitted direction and centre of "pc1", (2, k); filled in by `fitted`.
 
@@ -55,6 +57,7 @@ class Target:
     window: tuple[int, int] | None = None
     reduction: str | None = None
     transform: str | None = None
+    bp: int | None = None
     component: tuple[tuple[float, ...], tuple[float, ...]] | None = None
 
     def __post_init__(self) -> None:
@@ -62,6 +65,8 @@ class Target:
             raise TargetError(f"a reduction must be one of {', '.join(REDUCTIONS)}, got {self.reduction!r}")
         if self.transform is not None and self.transform not in TRANSFORMS:
             raise TargetError(f"a transform must be one of {', '.join(TRANSFORMS)}, got {self.transform!r}")
+        if self.window is not None and self.bp is not None:
+            raise TargetError(f"a target names a window, a position or a bp, got {self.window} and bp {self.bp}")
         if self.window is not None and not 0 <= self.window[0] < self.window[1]:
             raise TargetError(f"a window must be START-END with 0 <= START < END, got {self.window}")
 
@@ -89,6 +94,8 @@ class Target:
                 return replace(self, window=(int(start), int(end)))
             if key == "position":
                 return replace(self, window=(int(value), int(value) + 1))
+            if key == "bp":
+                return replace(self, bp=int(value))
         except ValueError:
             raise TargetError(f"target {text!r} has a step {step!r} without whole numbers: write {GRAMMAR}") from None
         if step in REDUCTIONS and self.reduction is None:
@@ -100,7 +107,8 @@ class Target:
     def __str__(self) -> str:
         selection = "/".join(str(part) for part in (self.head, self.output) if part is not None)
         window = f"window={self.window[0]}-{self.window[1]}" if self.window else None
-        return ":".join(part for part in (selection, window, self.reduction, self.transform) if part is not None)
+        bp = None if self.bp is None else f"bp={self.bp}"
+        return ":".join(part for part in (selection, window, bp, self.reduction, self.transform) if part is not None)
 
     def __repr__(self) -> str:
         return f"Target({str(self)!r})"
@@ -120,21 +128,28 @@ class Target:
             named = head.outputs[index] if head.outputs else index
         resolved = replace(self, head=head.name, output=named)
         if head.is_profile:
-            positions = head.shape[head.axes.index("position")]
-            if self.window and self.window[1] > positions:
-                raise TargetError(f"head {head.name!r} has positions 0 to {positions}, got a window {self.window}")
-            single = self.window is not None and self.window[1] - self.window[0] == 1
-            if self.reduction is None:
-                if self.window is None:
-                    raise TargetError(
-                        f"head {head.name!r} is a profile of {positions} positions, so a target must say which "
-                        f"number of it: append one of {', '.join(':' + r for r in REDUCTIONS)}, :window=START-END or "
-                        f":position=P, as in {head.name}:mean"
-                    )
-                resolved = replace(resolved, reduction=None if single and "strand" not in head.axes else "mean")
-        elif self.window or self.reduction in ("pc1", "contribution"):
+            return resolved._over_positions(head)
+        if self.window or self.bp is not None or self.reduction in ("pc1", "contribution"):
             raise TargetError(f"head {head.name!r} is no profile: leave out {str(self).partition(':')[2]!r}")
         return resolved
+
+    def _over_positions(self, head: Head) -> Target:
+        """Return the target of a profile with its window and reduction filled in."""
+        target = self if self.bp is None else replace(self, bp=None, window=_covering(head, self.bp))
+        window, positions = target.window, head.positions
+        if window and positions is not None and window[1] > positions:
+            raise TargetError(f"head {head.name!r} has positions 0 to {positions}, got a window {window}")
+        if target.reduction is not None:
+            return target
+        if window is None:
+            many = f" of {positions} positions" if positions else ""
+            raise TargetError(
+                f"head {head.name!r} is a profile{many}, so a target must say which number of it: append one of "
+                f"{', '.join(':' + r for r in REDUCTIONS)}, :window=START-END, :position=P or :bp=B, as in "
+                f"{head.name}:mean"
+            )
+        single = window[1] - window[0] == 1
+        return replace(target, reduction=None if single and "strand" not in head.axes else "mean")
 
     def _locate(self, heads: Sequence[Head]) -> tuple[Head, str | int | None]:
         by_name = {head.name: head for head in heads}
@@ -187,6 +202,15 @@ def choices(heads: Sequence[Head], most: int = 40) -> list[str]:
             stem = [name if unique else f"{head.name}/{name}" for name in names]
         listed += [f"{text}:mean" if head.is_profile else text for text in stem]
     return listed if len(listed) <= most else [*listed[:most], f"... ({len(listed) - most} more)"]
+
+
+def _covering(head: Head, bp: int) -> tuple[int, int]:
+    """Return the window of the one position of a profile that covers a bp of the input."""
+    position = (bp - head.offset) // head.bin_width
+    if position < 0 or (head.positions is not None and position >= head.positions):
+        end = "" if head.positions is None else f" to {head.offset + head.positions * head.bin_width - 1}"
+        raise TargetError(f"head {head.name!r} covers bp {head.offset}{end or ' and on'} of the input, got bp {bp}")
+    return position, position + 1
 
 
 def _output_index(head: Head, output: str | int | None) -> int:

@@ -88,8 +88,12 @@ def _heads(heads: list[dict[str, Any]]) -> Any:
         names = head["outputs"]
         outputs = ", ".join(names[:6]) + (f", ... ({len(names)})" if len(names) > 6 else "")
         scale = head["scale"] if head["scale"] != "unknown" else f"not declared; looks like {head['looks_like']}"
-        table.add_row(head["name"], str(tuple(head["shape"])), ", ".join(head["axes"]) or "-", outputs or "-", scale)
+        table.add_row(head["name"], _shape(head["shape"]), ", ".join(head["axes"]) or "-", outputs or "-", scale)
     return table
+
+
+def _shape(shape: tuple[int | None, ...]) -> str:
+    return "(" + ", ".join("length" if size is None else str(size) for size in shape) + ")"
 
 
 def _layers(layers: list[dict[str, Any]]) -> Any:

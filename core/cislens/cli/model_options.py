@@ -48,6 +48,9 @@ def _declared(
     ] = "auto",
     device: Annotated[str, _option("--device", help="auto, cpu, cuda or mps.")] = "auto",
     precision: Annotated[str, _option("--precision", help="float32, float64, bfloat16 or float16.")] = "float32",
+    reverse_complement: Annotated[
+        bool, _option("--reverse-complement", help="Average the answers over both strands of each sequence.")
+    ] = False,
     trust: Annotated[
         bool, _option("--trust", help="Run code that the file brings along. Only for files you trust.")
     ] = False,
@@ -82,6 +85,7 @@ class ModelOptions:
             batch_size=_batch_size(given["batch_size"]),
             device=given["device"],
             precision=given["precision"],
+            reverse_complement=given["reverse_complement"],
             trust=given["trust"],
         )
 

@@ -56,8 +56,8 @@ def checked_outputs(outputs: Outputs, rows: slice, oracle: Oracle) -> Outputs:
         if head.name not in outputs:
             raise OracleError(f"{oracle.name} must answer with head {head.name!r}, got {', '.join(outputs)}")
         values = outputs[head.name]
-        if values.shape[0] != n or (oracle.length is not None and values.shape != (n, *head.shape)):
-            raise OracleError(f"head {head.name!r} must answer with shape {(n, *head.shape)}, got {values.shape}")
+        if values.shape[0] != n or not head.fits(values.shape[1:]):
+            raise OracleError(f"head {head.name!r} must answer with shape ({n}, {head.form}), got {values.shape}")
         if not np.isfinite(values).all():
             bad = rows.start + int(np.argmin(np.isfinite(values).reshape(n, -1).all(1)))
             raise OracleError(
@@ -80,7 +80,7 @@ def check_cotangent(cotangent: Mapping[str, Array], heads: Sequence[Head], n: in
 def concatenate(parts: Sequence[Outputs], heads: Sequence[Head]) -> Outputs:
     """Join the answers of consecutive batches; with none, give empty arrays of the heads' shapes."""
     if not parts:
-        return {head.name: np.empty((0, *head.shape), np.float32) for head in heads}
+        return {head.name: np.empty((0, *(size or 0 for size in head.shape)), np.float32) for head in heads}
     if len(parts) == 1:
         return parts[0]
     return {head.name: np.concatenate([part[head.name] for part in parts]) for head in heads}

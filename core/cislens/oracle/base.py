@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from cislens.errors import CapabilityError, OracleError
 from cislens.oracle.answers import check_cotangent, checked_input, checked_outputs, concatenate
-from cislens.oracle.batching import Batcher, BatchSize
+from cislens.oracle.batching import Batcher, BatchSize, filled_up, first_rows
 from cislens.oracle.counts import Counts
 from cislens.oracle.head import Head
 from cislens.oracle.hooks import HOOKS, Array, Hooks, Outputs, Pullback
@@ -43,6 +43,9 @@ class Oracle(Hooks):
         Sequences a batch; "auto" measures once which is fastest.
     device
         Where it runs, as the framework names it.
+    fixed_batch
+        Rows of every batch, of a model that takes no other number: hooks are given exactly as many, the last batch
+        filled up with rows of zeros whose answers are cut off again.
     """
 
     def __init__(
@@ -53,13 +56,15 @@ class Oracle(Hooks):
         *,
         batch_size: BatchSize = "auto",
         device: str = "cpu",
+        fixed_batch: int | None = None,
     ) -> None:
         self.name = name
         self.heads = tuple(heads)
         self.length = length
         self.device = device
         self.counts = Counts()
-        self.batcher = Batcher(batch_size, lambda: self.fingerprint, device, self._is_out_of_memory)
+        self.fixed_batch = fixed_batch
+        self.batcher = Batcher(batch_size, lambda: self.fingerprint, device, self._is_out_of_memory, fixed_batch)
         self._known_fingerprint: str | None = None
 
     def __repr__(self) -> str:
@@ -143,7 +148,10 @@ class Oracle(Hooks):
             yield checked_outputs(outputs, rows, self)
 
     def _predict_batch(self, x: Array) -> Outputs:
-        return self._predict(np.asarray(x, self.dtype))
+        return first_rows(self._predict(self._batch(x)), len(x))
+
+    def _batch(self, x: Array) -> Array:
+        return filled_up(np.asarray(x, self.dtype), self.fixed_batch)
 
     @final
     def substitutions(self, x: npt.ArrayLike, sites: Array) -> Iterator[tuple[slice, Outputs]]:
@@ -199,7 +207,12 @@ class Oracle(Hooks):
         return concatenate(answers, self.heads), pull
 
     def _linearize_batch(self, x: Array) -> tuple[Outputs, Pullback]:
-        return self._linearize(np.asarray(x, self.dtype))
+        outputs, pullback = self._linearize(self._batch(x))
+
+        def pull(cotangent: Mapping[str, Array]) -> Array:
+            return pullback({name: filled_up(part, self.fixed_batch) for name, part in cotangent.items()})[: len(x)]
+
+        return first_rows(outputs, len(x)), pull
 
     @final
     def vjp(self, x: npt.ArrayLike, cotangent: Mapping[str, Array]) -> tuple[Outputs, Array]:
@@ -251,7 +264,7 @@ class Oracle(Hooks):
         checked = checked_input(x, self.name, self.length)
         parts = []
         for rows, values in self.batcher.run(
-            lambda batch: self._activations(np.asarray(batch, self.dtype), chosen, pre), checked
+            lambda batch: self._activations(self._batch(batch), chosen, pre)[: len(batch)], checked
         ):
             self.counts.predictions += rows.stop - rows.start
             parts.append(values)

@@ -39,6 +39,8 @@ class Batcher:
         Where the model runs.
     out_of_memory
         Tells whether an error means that the batch was too large.
+    most
+        Rows that no batch may exceed; then nothing is measured.
     """
 
     def __init__(
@@ -47,10 +49,12 @@ class Batcher:
         fingerprint: Callable[[], str],
         device: str,
         out_of_memory: Callable[[Exception], bool],
+        most: int | None = None,
     ) -> None:
         if size != "auto" and (not isinstance(size, int) or size < 1):
             raise OracleError(f"the batch size must be a whole number above 0 or 'auto', got {size!r}")
         self.size: BatchSize = size
+        self.most = most
         self._fingerprint = fingerprint
         self._device = device
         self._out_of_memory = out_of_memory
@@ -83,6 +87,8 @@ class Batcher:
         return size
 
     def _size_for(self, call: Callable[[Array], object], x: Array) -> int:
+        if self.most is not None:
+            return self.most if self.size == "auto" else min(int(self.size), self.most)
         if self.size != "auto":
             return int(self.size)
         length = x.shape[1]
@@ -98,6 +104,18 @@ class Batcher:
             _remember(key, remembered)
         self._chosen[length] = remembered
         return remembered
+
+
+def filled_up(x: Array, size: int | None) -> Array:
+    """Return a batch with rows of zeros added up to `size`, the batch itself where no size is asked for."""
+    if size is None or len(x) == size:
+        return x
+    return np.concatenate([x, np.zeros((size - len(x), *x.shape[1:]), x.dtype)])
+
+
+def first_rows(outputs: dict[str, Array], n: int) -> dict[str, Array]:
+    """Return the first `n` rows of each head's array."""
+    return {name: values[:n] for name, values in outputs.items()}
 
 
 def fastest_size(

@@ -21,7 +21,7 @@ class Head:
     name
         How a target names this head.
     shape
-        Shape of one prediction, without the batch axis.
+        Shape of one prediction, without the batch axis; None for the positions of a profile that grows with the input.
     axes
         What each axis of `shape` counts: "position", "strand" or "output".
     outputs
@@ -35,7 +35,7 @@ class Head:
     """
 
     name: str
-    shape: tuple[int, ...]
+    shape: tuple[int | None, ...]
     axes: tuple[str, ...]
     outputs: tuple[str, ...] = ()
     bin_width: int = 1
@@ -57,23 +57,48 @@ class Head:
     @property
     def width(self) -> int:
         """Number of outputs: the size of the output axis, 1 without one."""
-        return self.shape[self.axes.index("output")] if "output" in self.axes else 1
+        size = self.shape[self.axes.index("output")] if "output" in self.axes else 1
+        assert size is not None
+        return size
 
     @property
     def is_profile(self) -> bool:
         """Whether the head answers for each of several positions."""
-        return "position" in self.axes and self.shape[self.axes.index("position")] > 1
+        return "position" in self.axes and self.positions != 1
+
+    @property
+    def positions(self) -> int | None:
+        """Number of positions of a profile, None where it grows with the input."""
+        return self.shape[self.axes.index("position")] if "position" in self.axes else 1
+
+    @property
+    def form(self) -> str:
+        """The shape in words, such as "positions, 3"."""
+        return ", ".join("positions" if size is None else str(size) for size in self.shape)
+
+    def fits(self, shape: tuple[int, ...]) -> bool:
+        """Tell whether an answer without its batch axis has this head's shape."""
+        same = all(size in (None, other) for size, other in zip(self.shape, shape, strict=False))
+        return len(shape) == len(self.shape) and same
 
     def renamed(self, name: str) -> Head:
         """Return the same head under another name."""
         return replace(self, name=name)
 
 
-def guess_axes(shape: tuple[int, ...]) -> tuple[str, ...]:
+def open_shape(shape: tuple[int, ...], longer: tuple[int, ...]) -> tuple[int | None, ...]:
+    """Return a head's shape from those of its answers to sequences of two lengths: None where they differ."""
+    if len(shape) != len(longer):
+        raise OracleError(f"an output must have as many axes for every input length, got {shape} and {longer}")
+    return tuple(a if a == b else None for a, b in zip(shape, longer, strict=True))
+
+
+def guess_axes(shape: tuple[int | None, ...]) -> tuple[str, ...]:
     """Guess what the axes of a head count, for models that do not say.
 
-    One axis is the outputs. Of two, the longer is the positions, and the other the outputs. With three, the
-    longest is the positions, an axis of two the strands, the last one left the outputs.
+    One axis is the outputs, or the positions where it grows with the input. Of two, the longer is the positions, and
+    the other the outputs. With three, the longest is the positions, an axis of two the strands, the last one left the
+    outputs.
 
     Raises
     ------
@@ -81,9 +106,10 @@ def guess_axes(shape: tuple[int, ...]) -> tuple[str, ...]:
         If no guess is sensible; the sentence names the option that declares axes.
     """
     if len(shape) <= 1:
-        return ("output",) * len(shape)
+        return ("position",) if shape == (None,) else ("output",) * len(shape)
     axes = ["output"] * len(shape)
-    axes[max(range(len(shape)), key=lambda i: shape[i])] = "position"
+    sizes = [float("inf") if size is None else size for size in shape]
+    axes[max(range(len(shape)), key=lambda i: sizes[i])] = "position"
     if len(shape) == 3:
         rest = [i for i, axis in enumerate(axes) if axis == "output"]
         strands = [i for i in rest if shape[i] == 2]

@@ -53,6 +53,8 @@ class OracleOptions:
         "auto", "cpu", "cuda", "cuda:1" or "mps".
     precision
         Number type the model computes in.
+    reverse_complement
+        Average the answers over both strands of each sequence (`cislens.oracle.reverse_complement`).
     trust
         Allow what would run code that the file brings along.
     """
@@ -69,6 +71,7 @@ class OracleOptions:
     batch_size: BatchSize = "auto"
     device: str = "auto"
     precision: Precision = "float32"
+    reverse_complement: bool = False
     trust: bool = False
 
     def __post_init__(self) -> None:
@@ -81,13 +84,14 @@ class OracleOptions:
         """Return the settings that decide what the model answers, for its fingerprint and the report."""
         return {name: value for name, value in asdict(self).items() if name not in RUN_ONLY}
 
-    def declare(self, found: Mapping[str, tuple[int, ...]], scales: Mapping[str, Scale]) -> tuple[Head, ...]:
+    def declare(self, found: Mapping[str, tuple[int | None, ...]], scales: Mapping[str, Scale]) -> tuple[Head, ...]:
         """Turn the model's outputs into heads, with the user's names, axes and scales over the model's.
 
         Parameters
         ----------
         found
-            Shape of each output without the batch, by the model's own name, in its order.
+            Shape of each output without the batch, by the model's own name, in its order; None for positions that grow
+            with the input.
         scales
             What the adapter could tell of their scales.
 
