@@ -39,7 +39,7 @@ class Compiled:
     def __init__(self, model: Any, inputs: Inputs, dtype: npt.DTypeLike, place: str, keeps_forward: bool) -> None:
         self.model, self.inputs, self.place, self.keeps_forward = model, inputs, place, keeps_forward
         self.dtype = tf.as_dtype(np.dtype(dtype))
-        self.signature = tf.TensorSpec((None, *_open(inputs)), self.dtype)
+        self.signature = tf.TensorSpec((inputs.fixed_batch, *_open(inputs)), self.dtype)
         self.names: list[str] | None = None
         self._pull: Any = None
 

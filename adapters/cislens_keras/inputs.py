@@ -32,6 +32,8 @@ class Inputs:
         What each other input is held at.
     structure
         How the model wants its inputs arranged.
+    fixed_batch
+        Sequences a batch, None where any number will do.
     """
 
     names: tuple[str, ...]
@@ -42,6 +44,7 @@ class Inputs:
     length: int | None
     values: tuple[float, ...]
     structure: Any
+    fixed_batch: int | None = None
 
     @property
     def name(self) -> str:
@@ -99,6 +102,7 @@ def find_inputs(model: Any, options: OracleOptions) -> Inputs:
         length,
         tuple(options.extra_inputs[n].value if n in options.extra_inputs else 0.0 for n in names),
         declared[0] if structure is None else structure,
+        declared[index].shape[0],
     )
 
 

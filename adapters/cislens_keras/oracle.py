@@ -12,9 +12,10 @@ import numpy as np
 from cislens.errors import OracleError
 from cislens.oracle.base import Array, Oracle, Outputs, Pullback
 from cislens.oracle.fingerprint import fingerprint_of_weights
-from cislens.oracle.head import Head
+from cislens.oracle.head import open_shape
 from cislens.oracle.layer import Layer
 from cislens.oracle.options import OracleOptions
+from cislens.oracle.placing import placed_heads
 from cislens_keras.canonical import canonical_weights
 from cislens_keras.compiled import Compiled, traced
 from cislens_keras.graph import Graph, Step, Value, flatten, is_graph, run
@@ -66,27 +67,34 @@ class KerasOracle(Oracle):
         scales = found_scales(self._graph, tuple(found)) if self._graph is not None else {}
         heads = options.declare(found, scales)
         named = name or str(getattr(model, "name", "keras model"))
-        super().__init__(named, heads, self.inputs.length, batch_size=options.batch_size, device=device)
+        fixed, size = self.inputs.fixed_batch, options.batch_size
+        super().__init__(named, heads, self.inputs.length, batch_size=size, device=device, fixed_batch=fixed)
         if self._graph is not None:
-            self.heads = tuple(self._placed(*pair) for pair in zip(self.heads, self._graph.outputs, strict=True))
+            ends = zip(self.heads, self._graph.outputs, strict=True)
+            self.heads = placed_heads(heads, self._description.layers, {head.name: end.step for head, end in ends})
 
     # ---- answers -----------------------------------------------------------------------------------------
 
-    def _probe(self) -> dict[str, tuple[int, ...]]:
-        """Return the shape of each output by its name, from the answer to one sequence of zeros."""
+    def _probe(self) -> dict[str, tuple[int | None, ...]]:
+        """Return the shape of each output by its name, from the answer to sequences of zeros."""
         errors = []
         for length in (self.inputs.length,) if self.inputs.length else PROBE_LENGTHS:
             try:
-                answers = self.compiled.predict(np.zeros((1, *self.encoding.shape(length)), self.dtype))
+                answers = self._answers_to_zeros(length)
             except Exception as error:  # whatever the model's layers raise is shown below
                 errors.append(f"{length} bp: {str(error).strip().splitlines()[0] if str(error) else repr(error)}")
                 continue
             self.probed = length
-            return dict(zip(self._output_names(len(answers)), (a.shape[1:] for a in answers), strict=True))
+            longer = answers if self.inputs.length else self._answers_to_zeros(2 * length)
+            shapes = (open_shape(a.shape[1:], b.shape[1:]) for a, b in zip(answers, longer, strict=True))
+            return dict(zip(self._output_names(len(answers)), shapes, strict=True))
         raise OracleError(
             f"the model must answer to sequences, but failed ({'; '.join(errors[:2])}): "
             "state --input-length or --layout"
         )
+
+    def _answers_to_zeros(self, length: int) -> list[Array]:
+        return self.compiled.predict(np.zeros((self.inputs.fixed_batch or 1, *self.encoding.shape(length)), self.dtype))
 
     def _output_names(self, count: int) -> list[str]:
         names = self.compiled.names
@@ -95,16 +103,6 @@ class KerasOracle(Oracle):
         if names is None or len(set(names)) != count:
             names = ["output"] if count == 1 else [f"output{i}" for i in range(count)]
         return names
-
-    def _placed(self, head: Head, value: Value) -> Head:
-        """Return a profile head with the bp that its positions cover, where the layers tell."""
-        layer = next((layer for layer in self._description.layers if layer.name == value.step), None)
-        if not head.is_profile or layer is None or layer.receptive_field is None:
-            return head
-        assert layer.offset is not None
-        assert layer.step is not None
-        first = layer.offset + (layer.receptive_field - layer.step) // 2
-        return replace(head, bin_width=layer.step, offset=first)
 
     def _named(self, answers: list[Array]) -> Outputs:
         return {head.name: answer for head, answer in zip(self.heads, answers, strict=True)}

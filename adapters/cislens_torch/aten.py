@@ -127,6 +127,21 @@ def _dropout(x: Tensor, p: float, train: bool | None = True) -> tuple[Tensor, No
     return F.dropout(x, p, bool(train)), None
 
 
+def _recurrent(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Check what the modules of torch check and its operators do not, which then read memory that is not theirs."""
+
+    def checked(x: Tensor, states: Any, weights: Any, *settings: Any) -> Any:
+        *_, batch_first = settings
+        listed = states if isinstance(states, list) else [states]
+        batch = x.shape[0 if batch_first else 1]
+        hidden = weights[1].shape[1]
+        if any(state.shape[1:] != (batch, hidden) for state in listed) or x.shape[2] != weights[0].shape[1]:
+            raise RuntimeError(f"a recurrent layer must start from states of shape (layers, {batch}, {hidden})")
+        return function(x, states, weights, *settings)
+
+    return checked
+
+
 OTHERWISE: dict[str, Callable[..., Any]] = {
     "batch_norm": _batch_norm,
     "_native_batch_norm_legit_no_training": _batch_norm_of_inference,
@@ -146,4 +161,5 @@ OTHERWISE: dict[str, Callable[..., Any]] = {
     "log_sigmoid": F.logsigmoid,
     "numpy_T": lambda x: x.T,
     "sym_size": Tensor.size,
+    **{name: _recurrent(getattr(PLACES[0], name)) for name in ("lstm", "gru", "rnn_tanh", "rnn_relu")},
 }

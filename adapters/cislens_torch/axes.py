@@ -48,7 +48,7 @@ def rearranged(call: Call) -> Description:
     positions = source.shape[axes.position] if axes.position is not None else 1
     batch = _trail(call, _coordinates(source, axes.batch, call), source)
     place = _trail(call, _coordinates(source, axes.position, call), source)
-    kept = Axes(_kept(batch, source.shape[axes.batch] if axes.batch is not None else 0), None)
+    kept = Axes(_kept(batch, source.shape[axes.batch] if axes.batch is not None else 0, axes.batch), None)
     if axes.position is None or (positions == 1 and call.function not in PERMUTING):
         same = _same_units(call, source, axes)
         return Description(None if same and kept.batch is not None else "other", kept)
@@ -79,7 +79,9 @@ def _with_positions(call: Call, source: torch.Tensor, axes: Axes, place: Trail, 
     return Description("pool", moved, Window(stride=step, padding=(-start, 0)))
 
 
-def _kept(trail: Trail, size: int) -> int | None:
+def _kept(trail: Trail, size: int, before: int | None) -> int | None:
+    if size == 1 and before == 0:
+        return 0  # a model of a fixed batch of one, which leaves no trail, keeps it first
     whole = trail.axis is not None and trail.values == tuple(range(size))
     return trail.axis if whole else None
 

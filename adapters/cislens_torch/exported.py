@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -74,6 +75,10 @@ class ExportedModule(nn.Module):
             owner = child
         return owner
 
+    def extra_repr(self) -> str:
+        """Return what tells this program from another of the same modules."""
+        return f"program={hashlib.blake2b(repr(self._program).encode(), digest_size=8).hexdigest()}"
+
     @property
     def input_names(self) -> tuple[str, ...]:
         """Names of the inputs beside the sequence."""
@@ -86,8 +91,10 @@ class ExportedModule(nn.Module):
         sizes = {size: actual for size, actual in zip(own.sizes, sequence.shape, strict=True) if isinstance(size, str)}
         for given in self._program.inputs:
             if given.name != self._sequence:
-                shape = [sizes.get(size, 1) if isinstance(size, str) else size for size in given.sizes]
-                values[given.name] = others[given.name] if given.name in others else sequence.new_zeros(shape)
+                shape = [sizes.get(size, 1) if isinstance(size, str) else size for size in given.sizes[1:]]
+                values[given.name] = (
+                    others[given.name] if given.name in others else sequence.new_zeros([len(sequence), *shape])
+                )
         for name, state in self._program.state.items():
             path, _, leaf = state.rpartition(".")
             values[name] = getattr(self.get_submodule(path), leaf)
@@ -177,7 +184,7 @@ def load_exported(path: Path) -> ExportedModule:
 
 
 def take_form(module: ExportedModule, options: OracleOptions) -> tuple[OracleOptions, int | None]:
-    """Find the sequence among a program's inputs; return the options with its layout and length, and a fixed batch.
+    """Find the sequence among a program's inputs; return the options with its layout and length, and its stated batch.
 
     Raises
     ------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -10,12 +11,16 @@ from cislens.oracle.options import OracleOptions
 from cislens_torch.exported import ExportedModule, take_form
 from cislens_torch.oracle import TorchOracle
 
+LENGTH = 200  # bp, for programs that take any length
+ROUNDING = 1e-5  # of an answer: what float32 leaves between two batch sizes
+
 
 def opened(module: nn.Module, options: OracleOptions, name: str) -> TorchOracle:
     """Return the oracle of a module that a file held.
 
-    An exported program says what it takes. A traced TorchScript program may only take the one sequence that it was
-    traced with, and does not say so: it is tried with several sequences, then with one.
+    An exported program says what it takes; it names the one batch that it was exported with, where none was left free,
+    but often depends on no batch. A traced TorchScript program may only take the one sequence that it was traced with,
+    and does not say so: it is tried with several sequences, then with one.
 
     Raises
     ------
@@ -32,7 +37,8 @@ def opened(module: nn.Module, options: OracleOptions, name: str) -> TorchOracle:
 def _opened(module: nn.Module, options: OracleOptions, name: str) -> TorchOracle:
     if isinstance(module, ExportedModule):
         chosen, rows = take_form(module, options)
-        return TorchOracle(module, chosen, name, rows)
+        stated = TorchOracle(module, chosen, name, rows)
+        return stated if rows is None else _of_any_batch(stated, rows) or stated
     try:
         return TorchOracle(module, options, name)
     except OracleError as error:
@@ -42,3 +48,19 @@ def _opened(module: nn.Module, options: OracleOptions, name: str) -> TorchOracle
             return TorchOracle(module, options, name, fixed_batch=1)
         except OracleError:
             raise error from None
+
+
+def _of_any_batch(stated: TorchOracle, rows: int) -> TorchOracle | None:
+    """Return the oracle with batches of any size, if its program answers the same for another than it states."""
+    rng = np.random.default_rng(0)
+    x = np.eye(4, dtype=stated.dtype)[rng.integers(0, 4, (2 * rows + 1, stated.length or LENGTH))]
+    try:
+        free = TorchOracle(stated.module, stated.options, stated.name)
+        found = free._predict(x)
+    except (OracleError, RuntimeError):
+        return None  # an operator names the batch
+    for start in (0, rows):
+        for head, wanted in stated._predict(x[start : start + rows]).items():
+            if not np.allclose(found[head][start : start + rows], wanted, rtol=ROUNDING, atol=ROUNDING):
+                return None
+    return free

@@ -16,9 +16,10 @@ from cislens.errors import CapabilityError, OracleError
 from cislens.oracle.base import Array, Oracle, Outputs
 from cislens.oracle.encoding import Encoding
 from cislens.oracle.fingerprint import fingerprint_of_weights
-from cislens.oracle.head import Head, Scale
+from cislens.oracle.head import Head, Scale, open_shape
 from cislens.oracle.layer import Layer
 from cislens.oracle.options import OracleOptions
+from cislens.oracle.placing import placed_heads
 from cislens_torch.layers import INPUT_NAME, Graph, graph_of, to_numpy, weight_arrays, weight_tensors
 from cislens_torch.placement import copied, placed
 from cislens_torch.probing import Form, find_form
@@ -27,7 +28,7 @@ from cislens_torch.sharing import Sharing
 from cislens_torch.subnetwork import SubnetworkOracle
 from cislens_torch.tensors import TensorOracle, encode, evaluating, input_axes, named_outputs
 from cislens_torch.trace import Untraceable, trace
-from cislens_torch.trial import called
+from cislens_torch.trial import BATCH, called
 
 # What needs the executed operations.
 OF_THE_GRAPH = ("layers", "activations", "weights", "subnetwork", "intervene", "randomised")
@@ -50,6 +51,8 @@ class TorchOracle(TensorOracle):
         How it wants its input, what its outputs are, and how to run it.
     name
         What reports call it; by default its class.
+    fixed_batch
+        Rows of every batch, of a model that takes no other number.
 
     Raises
     ------
@@ -65,25 +68,35 @@ class TorchOracle(TensorOracle):
     ['input', 'convolution', 'activation', 'global_pool', 'dense']
     """
 
-    def __init__(self, module: nn.Module, options: OracleOptions | None = None, name: str | None = None) -> None:
+    def __init__(
+        self,
+        module: nn.Module,
+        options: OracleOptions | None = None,
+        name: str | None = None,
+        fixed_batch: int | None = None,
+    ) -> None:
         options = options or OracleOptions()
         self.options = self._opened_with = options
         self._given = module
         module, placement = placed(module, options)
         self.module, self.placement = module, placement
-        form = find_form(self._watched, placement, options)
+        self.fixed_batch = fixed_batch
+        form = find_form(self._watched, placement, options, fixed_batch)
         self.encoding = Encoding(form.layout, options.base_order, options.n_value)
         self._changes = Changes()
         self._sharing: Sharing | None = None
         found, scales = self._look(form)
         heads = options.declare(found, scales)
         self._names = dict(zip(found, (head.name for head in heads), strict=True))
-        super().__init__(module, placement, name or type(module).__name__, heads, form.length)
+        super().__init__(module, placement, name or type(module).__name__, heads, form.length, fixed_batch)
+        if self.graph is not None:
+            layers = {call: layer for layer, call in self.graph.calls.items()}
+            ends = {self._names[key]: layers[source] for key, source in self.graph.trace.sources.items()}
+            self.heads = placed_heads(heads, self.graph.layers, ends)
 
-    def _look(self, form: Form) -> tuple[dict[str, tuple[int, ...]], dict[str, Scale]]:
+    def _look(self, form: Form) -> tuple[dict[str, tuple[int | None, ...]], dict[str, Scale]]:
         """Trace the model, and return the shapes of its outputs and what their last operation tells of their scale."""
-        self._probe = torch.zeros((2, form.tried, 4), dtype=torch.float32, device=self.placement.device)
-        self._probe[..., 0] = 1
+        self._probe = self._poly_a(form.tried)
         self.graph: Graph | None = None
         self._untraceable = ""
         outputs = self._plain(self._probe)
@@ -95,7 +108,12 @@ class TorchOracle(TensorOracle):
         if isinstance(self.module, torch.jit.ScriptModule):
             self.graph, self._untraceable = None, "a TorchScript file shows no layers"
         self._differentiable = any(output.requires_grad for output in outputs.values())
-        found = {key: tuple(output.shape[1:]) for key, output in outputs.items()}
+        found: dict[str, tuple[int | None, ...]] = {key: tuple(out.shape[1:]) for key, out in outputs.items()}
+        if form.length is None:
+            longer = self._plain(self._poly_a(2 * form.tried))
+            found = {
+                key: open_shape(tuple(out.shape[1:]), tuple(longer[key].shape[1:])) for key, out in outputs.items()
+            }
         scales: dict[str, Scale] = {}
         if self.graph is not None:
             operations = self.graph.trace.operations
@@ -103,6 +121,11 @@ class TorchOracle(TensorOracle):
                 if source in operations and operations[source].function in PROBABLE:
                     scales[key] = "probability"
         return found, scales
+
+    def _poly_a(self, length: int) -> torch.Tensor:
+        x = torch.zeros((self.fixed_batch or BATCH, length, 4), dtype=torch.float32, device=self.placement.device)
+        x[..., 0] = 1
+        return x
 
     def _plain(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
         with torch.enable_grad(), evaluating(self.module, frozen=True):
@@ -135,7 +158,7 @@ class TorchOracle(TensorOracle):
         return {self._names[key]: output for key, output in outputs.items()}
 
     def _substitutions(self, x: Array, sites: Array) -> Outputs | None:
-        if self._changes or self.graph is None:
+        if self._changes or self.graph is None or self.fixed_batch is not None:
             return None
         if self._sharing is None:
             self._sharing = Sharing(
@@ -248,7 +271,7 @@ class TorchOracle(TensorOracle):
         new = copy.copy(self)
         new._given = module
         new._sharing = None
-        TensorOracle.__init__(new, module, self.placement, self.name, heads, self.length)
+        TensorOracle.__init__(new, module, self.placement, self.name, heads, self.length, self.fixed_batch)
         return new
 
     # ---- what it is --------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from cislens.oracle.encoding import BASES, LAYOUTS
 from cislens.oracle.function import PROBE_LENGTHS
 from cislens.oracle.options import OracleOptions
 from cislens_torch.tensors import Placement
-from cislens_torch.trial import Subject, Trial, weightless
+from cislens_torch.trial import BATCH, Subject, Trial, weightless
 
 PLAIN = ("4,length", "length,4")
 SHORT = tuple(length for length in PROBE_LENGTHS if length < 5_000)
@@ -53,7 +53,7 @@ class Form:
     tried: int
 
 
-def find_form(module: nn.Module, placement: Placement, options: OracleOptions) -> Form:
+def find_form(module: nn.Module, placement: Placement, options: OracleOptions, fixed_batch: int | None = None) -> Form:
     """Return the layout and length of a model's input.
 
     A small model is tried as it is with the usual lengths. Otherwise shapes alone are computed, on torch's meta device,
@@ -67,7 +67,7 @@ def find_form(module: nn.Module, placement: Placement, options: OracleOptions) -
         If no layout fits, or several do; the sentence says what was tried.
     """
     errors: list[str] = []
-    for subject, effort in _subjects(module, placement, options):
+    for subject, effort in _subjects(module, placement, options, fixed_batch or BATCH):
         forms: list[tuple[Form, Trial]] = []
         for layouts in _layouts(options):
             for layout in layouts:
@@ -83,16 +83,19 @@ def find_form(module: nn.Module, placement: Placement, options: OracleOptions) -
     )
 
 
-def _subjects(module: nn.Module, placement: Placement, options: OracleOptions) -> Iterable[tuple[Subject, Effort]]:
-    itself = Subject(module, placement, options)
+def _subjects(
+    module: nn.Module, placement: Placement, options: OracleOptions, rows: int
+) -> Iterable[tuple[Subject, Effort]]:
+    itself = Subject(module, placement, options, rows)
     if sum(parameter.numel() for parameter in module.parameters()) <= SMALL:
         yield itself, Effort.USUAL
     try:
-        copied = weightless(module)
+        # A copy of a TorchScript program keeps its weights.
+        copied = None if isinstance(module, torch.jit.ScriptModule) else weightless(module)
     except Exception:  # a model that cannot be copied is tried as it is
         copied = None
     if copied is not None:
-        yield Subject(copied, Placement(torch.device("meta"), placement.dtype), options), Effort.ALL
+        yield Subject(copied, Placement(torch.device("meta"), placement.dtype), options, rows), Effort.ALL
     yield itself, Effort.DIRECTED
 
 

@@ -39,6 +39,7 @@ NAMED = frozenset("as_tensor as_sym_int as_sym_float as_sym_bool".split())
 LISTED = frozenset("as_tensors as_sym_ints as_sym_floats as_sym_bools as_optional_tensors".split())
 
 
+@dataclass(frozen=True)
 class Device:
     """Stand for the device that a program was exported on: it computes where the sequence is."""
 

@@ -37,20 +37,24 @@ class TensorOracle(Oracle):
         The model; it is left as it was found.
     placement
         Where it computes.
-    name, heads, length
+    name, heads, length, fixed_batch
         As in `Oracle`.
-    batch_size
-        Sequences a batch, or "auto".
     """
 
     def __init__(
-        self, module: nn.Module, placement: Placement, name: str, heads: tuple[Head, ...], length: int | None
+        self,
+        module: nn.Module,
+        placement: Placement,
+        name: str,
+        heads: tuple[Head, ...],
+        length: int | None,
+        fixed_batch: int | None = None,
     ) -> None:
         self.module = module
         self.placement = placement
         self.dtype = np.float64 if placement.dtype == torch.float64 else np.float32
         size = self.options.batch_size if self.options is not None else "auto"
-        super().__init__(name, heads, length, batch_size=size, device=str(placement.device))
+        super().__init__(name, heads, length, batch_size=size, device=str(placement.device), fixed_batch=fixed_batch)
 
     @abstractmethod
     def _answer(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -69,7 +73,16 @@ class TensorOracle(Oracle):
             x = x.view_as(x)
             x.register_hook(self._count_pullback)  # type: ignore[no-untyped-call]
         with torch.set_grad_enabled(follows), evaluating(self.module, frozen=follows):
-            return self._answer(x.to(self.placement.device))
+            return self._answer_rows(x.to(self.placement.device))
+
+    def _answer_rows(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Return the answers to any number of rows, of a model of a fixed batch part by part."""
+        size = self.fixed_batch
+        if size is None or len(x) == size:
+            return self._answer(x)
+        filled = torch.cat([x, x.new_zeros((-len(x) % size, *x.shape[1:]))])
+        parts = [self._answer(part) for part in torch.split(filled, size)]
+        return {name: torch.cat([part[name] for part in parts])[: len(x)] for name in parts[0]}
 
     def _count_pullback(self, gradient: torch.Tensor) -> None:
         self.counts.pullbacks += len(gradient)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,11 +17,20 @@ from torch.overrides import TorchFunctionMode
 from cislens.errors import OracleError
 from cislens.oracle.encoding import Encoding
 from cislens.oracle.options import OracleOptions
+from cislens_torch.exported import ExportedModule
 from cislens_torch.kinds import RECURRENT
 from cislens_torch.operation import plain_name
 from cislens_torch.tensors import Placement, evaluating, named_outputs
 
-MULTIPLIED = re.compile(r"cannot be multiplied \(\d+x(?P<given>\d+) and (?P<wanted>\d+)x\d+\)")
+# Errors of a layer that gets another number of features than it wants, of a dense layer as such or of width 1.
+MISMATCHES = (
+    re.compile(r"cannot be multiplied \(\d+x(?P<given>\d+) and (?P<wanted>\d+)x\d+\)"),
+    re.compile(
+        r"weight of size \[\d+, \d+(?:, 1)+\], expected input\[[\d, ]+\] to have (?P<wanted>\d+) channels, "
+        r"but got (?P<given>\d+) channels"
+    ),
+)
+RESHAPED = re.compile(r"shape '\[(?P<shape>[-\d, ]+)\]' is invalid for input of size (?P<given>\d+)")
 BATCH = 3  # no channel count of a first layer, so that no axis of the batch is taken for one
 WEIGHTED = frozenset(
     "conv1d conv2d conv3d linear lstm gru rnn_tanh rnn_relu embedding multi_head_attention_forward".split()
@@ -96,13 +106,14 @@ class Subject:
     module: nn.Module
     placement: Placement
     options: OracleOptions
+    rows: int = BATCH
 
     def attempt(self, layout: str, length: int) -> Trial:
         """Run the model once."""
         shape = Encoding(layout).shape(length)
         watcher = Watcher()
         try:
-            x = torch.zeros((BATCH, *shape), dtype=self.placement.dtype, device=self.placement.device)
+            x = torch.zeros((self.rows, *shape), dtype=self.placement.dtype, device=self.placement.device)
             with torch.no_grad(), evaluating(self.module), watcher:
                 answer = called(self.module, x, self.options)
             self._check(named_outputs(answer))
@@ -111,18 +122,29 @@ class Subject:
             # A scripted model ends a long trace with the error itself, and cannot be watched.
             text = lines[-1] if "TorchScript" in lines[0] else lines[0]
             watcher.trial.error = f"{layout} of {length} bp: {type(error).__name__}: {text}"
-            if watcher.trial.mismatch is None and (shapes := MULTIPLIED.search(text)):
-                watcher.trial.mismatch = int(shapes["given"]), int(shapes["wanted"])
+            watcher.trial.mismatch = watcher.trial.mismatch or features_told(text, self.rows)
         return watcher.trial
 
     def _check(self, outputs: dict[str, torch.Tensor]) -> None:
         for name, output in outputs.items():
-            if output.ndim == 0 or output.shape[0] != BATCH:
+            if output.ndim == 0 or output.shape[0] != self.rows:
                 raise OracleError(
-                    f"output {name!r} must have one row for each of {BATCH} sequences, got {tuple(output.shape)}"
+                    f"output {name!r} must have one row for each of {self.rows} sequences, got {tuple(output.shape)}"
                 )
             if any(size == 0 for size in output.shape):
                 raise OracleError(f"output {name!r} must not be empty, got {tuple(output.shape)}")
+
+
+def features_told(error: str, rows: int) -> tuple[int, int] | None:
+    """Return the numbers of features that a layer got and wants, where an error tells them."""
+    for pattern in MISMATCHES:
+        if told := pattern.search(error):
+            return int(told["given"]), int(told["wanted"])
+    if told := RESHAPED.search(error):
+        sizes = [int(size) for size in told["shape"].split(",")]
+        wanted = math.prod(size for size in sizes if size > 0)
+        return int(told["given"]), wanted * (rows if -1 in sizes else 1)
+    return None
 
 
 def called(module: nn.Module, encoded: torch.Tensor, options: OracleOptions) -> Any:
@@ -133,12 +155,18 @@ def called(module: nn.Module, encoded: torch.Tensor, options: OracleOptions) -> 
         name: torch.full((len(encoded), *held.shape), held.value, dtype=encoded.dtype, device=encoded.device)
         for name, held in options.extra_inputs.items()
     }
-    try:
-        known = set(inspect.signature(module.forward).parameters)
-    except (TypeError, ValueError):
-        known = set()  # a scripted forward shows no signature
+    known = _input_names(module)
     by_place = [tensor for name, tensor in extra.items() if name not in known]
     return module(encoded, *by_place, **{name: tensor for name, tensor in extra.items() if name in known})
+
+
+def _input_names(module: nn.Module) -> set[str]:
+    if isinstance(module, ExportedModule):
+        return set(module.input_names)
+    try:
+        return set(inspect.signature(module.forward).parameters)
+    except (TypeError, ValueError):
+        return set()  # a scripted forward shows no signature
 
 
 def weightless(module: nn.Module) -> nn.Module:
