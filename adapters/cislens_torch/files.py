@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 import torch
 from torch import nn
@@ -39,15 +42,27 @@ def _opened(module: nn.Module, options: OracleOptions, name: str) -> TorchOracle
         chosen, rows = take_form(module, options)
         stated = TorchOracle(module, chosen, name, rows)
         return stated if rows is None else _of_any_batch(stated, rows) or stated
-    try:
+    if not isinstance(module, torch.jit.ScriptModule):
         return TorchOracle(module, options, name)
-    except OracleError as error:
-        if not isinstance(module, torch.jit.ScriptModule):
-            raise
+    with _shapes_checked():
         try:
-            return TorchOracle(module, options, name, fixed_batch=1)
-        except OracleError:
-            raise error from None
+            return TorchOracle(module, options, name)
+        except OracleError as error:
+            try:
+                return TorchOracle(module, options, name, fixed_batch=1)
+            except OracleError:
+                raise error from None
+
+
+@contextmanager
+def _shapes_checked() -> Iterator[None]:
+    """Leave oneDNN off: its recurrent layers do not check the shapes that are tried, and read beyond their memory."""
+    kept = torch.backends.mkldnn.enabled
+    try:
+        torch.backends.mkldnn.enabled = False  # type: ignore[assignment]
+        yield
+    finally:
+        torch.backends.mkldnn.enabled = kept
 
 
 def _of_any_batch(stated: TorchOracle, rows: int) -> TorchOracle | None:

@@ -24,6 +24,7 @@ from cislens_torch.layers import INPUT_NAME, Graph, graph_of, to_numpy, weight_a
 from cislens_torch.placement import copied, placed
 from cislens_torch.probing import Form, find_form
 from cislens_torch.replay import Changes, Reached, Replay, Stop, as_units
+from cislens_torch.scripted import program_text
 from cislens_torch.sharing import Sharing
 from cislens_torch.subnetwork import SubnetworkOracle
 from cislens_torch.tensors import TensorOracle, encode, evaluating, input_axes, named_outputs
@@ -290,6 +291,8 @@ class TorchOracle(TensorOracle):
         arrays = [to_numpy(part) for part in self.module.state_dict().values() if isinstance(part, torch.Tensor)]
         layers = [(layer.name, layer.kind, layer.activation) for layer in self.graph.layers] if self.graph else []
         shown = re.sub(r" at 0x[0-9a-f]+", "", repr(self.module))
+        if isinstance(self.module, torch.jit.ScriptModule):
+            shown += program_text(self.module)
         identity = self._opened_with.identity() | {"class": type(self.module).__qualname__, "shown": shown}
         return fingerprint_of_weights(arrays, identity | {"layers": layers, "changes": self._changes.names})
 

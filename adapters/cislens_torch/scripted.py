@@ -36,6 +36,8 @@ CUSTOM_CLASS = re.compile(r"torch\s*[.\n]\s*classes\b(?:\s*[.\n]\s*(\w+))?")
 # A part of a module whose name is no word is read so; any other use could spell a name unseen.
 READING = re.compile(r'\bgetattr\b(?:\(\s*[\w.()]+\s*,\s*"(\w+)"\s*\))?')
 BARE_ROOT = re.compile(r"\b__torch__(?:\s*\.\s*torch)?\b(?!\s*\.\s*\w)")
+# What loading adds to names, and where a program's source lay.
+MANGLED = re.compile(r"___torch_mangle_\d+\.?|\s+#.*")
 
 
 def load_scripted(path: Path, *, trust: bool = False) -> nn.Module:
@@ -63,6 +65,11 @@ def load_scripted(path: Path, *, trust: bool = False) -> nn.Module:
     except Exception as error:  # whatever a damaged archive or program makes its readers raise
         raise damaged(path, error) from error
     return module
+
+
+def program_text(module: torch.jit.ScriptModule) -> str:
+    """Return a program as text that is the same however often, and from where, it was loaded."""
+    return MANGLED.sub("", str(module.inlined_graph))
 
 
 def _packed(entries: dict[str, bytes]) -> io.BytesIO:

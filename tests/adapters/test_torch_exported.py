@@ -394,6 +394,37 @@ def test_torchscript_answers_as_its_module_does(name: str, how: str, tmp_path: P
         assert capability not in oracle.capabilities
 
 
+def test_torchscript_programs_of_the_same_weights_have_fingerprints_of_their_own(tmp_path: Path) -> None:
+    def make(function: nn.Module) -> nn.Module:
+        return models.seeded(nn.Sequential(nn.Conv1d(4, 3, 5), function, nn.Flatten(), nn.Linear(180, 1)))
+
+    first, second, again = (
+        open_oracle(script(make(function), tmp_path / f"{i}.pt", channels_first(2))).fingerprint
+        for i, function in enumerate((nn.ELU(0.5), nn.ELU(), nn.ELU(0.5)))
+    )
+    assert first != second
+    assert again == first
+
+
+class OfStates(nn.Module):
+    """A recurrent model, which traced checks no shapes itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = nn.LSTM(4, 6, batch_first=True, bidirectional=True)
+        self.last = nn.Linear(12, 1)
+
+    def forward(self, x: Any) -> Any:
+        return self.last(self.inner(x)[0].mean(1))
+
+
+def test_a_traced_recurrent_model_is_tried_with_the_right_shapes_alone(tmp_path: Path) -> None:
+    module = models.seeded(OfStates())
+    oracle = open_oracle(script(module, tmp_path / "m.pt", positions_first(1)))
+    assert (oracle.encoding.layout, oracle.length) == ("length,4", None)
+    assert_same(oracle, module.eval(), rounding=1e-5)
+
+
 class OfOneRow(nn.Module):
     """A model whose code is of a batch of one, as some that were traced are."""
 
