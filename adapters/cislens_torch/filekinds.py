@@ -24,8 +24,13 @@ TAR = (257, b"ustar", "a tar archive (unpack it first; torch's own of before 201
 ONNX = (b"\x08", b"\x12\x1a\x22\x2a\x32\x3a\x42")
 # Bytes that an archive may unpack to: so many times its own size, or this many in any case.
 UNPACKED, ALLOWED = 50, 64_000_000
-# Names of which one in an archive tells what it is.
-ARCHIVES = (("model.weights.h5", "a Keras archive (name it .keras)"), ("saved_model.pb", "a TensorFlow SavedModel"))
+# Beginnings of names that tell what an archive is.
+ARCHIVES = (
+    ("model.weights.h5", "a Keras archive (name it .keras)"),
+    ("saved_model.pb", "a TensorFlow SavedModel (unpack it first)"),
+    ("serialized_exported_program.json", "a program exported by torch before 2.8 (export it anew)"),
+    ("data/aotinductor/", "a compiled program, which is machine code (save it with torch.export.save instead)"),
+)
 
 
 def kind_of(path: Path) -> Kind:
@@ -98,7 +103,7 @@ def _told_by(path: Path, names: list[str]) -> Kind:
     if "data.pkl" in inside:
         return "pickle"
     for telling, what in ARCHIVES:
-        if telling in names or telling in inside:
+        if any(name.startswith(telling) for name in (*names, *inside)):
             raise _not_ours(path, what)
     if all(name.endswith(".npy") for name in names):
         raise _not_ours(path, "an archive of NumPy arrays (put them by name into a state dict and torch.save that)")

@@ -306,12 +306,14 @@ def zipped(path: Path, **entries: bytes) -> None:
     [
         ({"model.weights.h5": b"x"}, "a Keras archive"),
         ({"x.npy": b"x", "y.npy": b"x"}, "an archive of NumPy arrays"),
+        ({"serialized_exported_program.json": b"x"}, "exported by torch before 2.8"),
+        ({"m/data/aotinductor/model/a.so": b"x"}, "a compiled program"),
         ({"readme.txt": b"x"}, "an archive of readme.txt"),
         ({"archive/data.pkl": b"\x80\x02}.", "archive/../../escape": b"x"}, "names one outside itself"),
         ({"archive/data.pkl": b"\x80\x02}.", "/etc/escape": b"x"}, "names one outside itself"),
         ({"archive/data.pkl": bytes(100_000_000)}, "as a zip bomb does"),
     ],
-    ids=["keras", "npz", "other", "parent", "absolute", "bomb"],
+    ids=["keras", "npz", "older", "compiled", "other", "parent", "absolute", "bomb"],
 )
 def test_an_archive_of_something_else_is_told_in_a_sentence(
     entries: dict[str, bytes], told: str, tmp_path: Path
