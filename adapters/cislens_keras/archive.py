@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 import stat
 import zipfile
+import zlib
 from collections import Counter
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from cislens.errors import OracleError, UntrustedError
 
+CONFIG, WEIGHTS, METADATA = "config.json", "model.weights.h5", "metadata.json"  # of a .keras archive
 # Weights hardly compress: what grows more than this is no model.
 MOST_GROWTH = 100
 SMALL = 100_000_000  # bytes that nobody need worry about
@@ -38,9 +41,25 @@ def check_archive(path: Path) -> None:
     if twice:
         raise UntrustedError(f"{path} must hold each file once, but it holds {twice[0]!r} twice: do not open it")
     _check_growth(path, sum(member.file_size for member in members))
-    missing = sorted({"config.json", "model.weights.h5"} - {member.filename for member in members})
+    missing = sorted({CONFIG, WEIGHTS, METADATA} - {member.filename for member in members})
     if missing:
         raise OracleError(f"{path} must be a .keras archive, but it holds no {missing[0]}: save it with model.save")
+
+
+def unpacked(path: Path, name: str, target: Path) -> Path:
+    """Write one file of an archive that was checked to `target`, and return that.
+
+    Raises
+    ------
+    OracleError
+        If it is damaged.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open(name) as packed, target.open("wb") as plain:
+            shutil.copyfileobj(packed, plain)
+    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, NotImplementedError) as error:
+        raise OracleError(f"{path} must be a whole .keras archive, but its {name} is damaged: {error}") from error
+    return target
 
 
 def _check_growth(path: Path, size: int, file: Path | None = None) -> None:

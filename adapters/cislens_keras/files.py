@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
-import zipfile
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import numpy as np
 import cislens_keras.own_layers  # noqa: F401  registers what translated models use
 from cislens.errors import OracleError
 from cislens.oracle.adapter import ModelSource, comes_from
-from cislens_keras.archive import check_archive, check_hdf5
+from cislens_keras.archive import CONFIG, METADATA, check_archive, check_hdf5, unpacked
 from cislens_keras.graph_safety import GRAPH
 from cislens_keras.keras_2 import built_by_keras_2
 from cislens_keras.legacy import LackingError, is_legacy, plain_models, translated, without_modules
@@ -102,10 +102,9 @@ def _check_finite(model: Any, name: str) -> None:
 
 def _from_archive(path: Path, weights: Path | None, trust: bool) -> Any:
     check_archive(path)
-    with zipfile.ZipFile(path) as archive:
-        config = _decoded(archive.read("config.json"), path)
-        known = "metadata.json" in archive.namelist()
-        metadata = _parsed(archive.read("metadata.json"), path) if known else {}
+    with tempfile.TemporaryDirectory() as folder:
+        config = _decoded(unpacked(path, CONFIG, Path(folder) / CONFIG).read_bytes(), path)
+        metadata = _parsed(unpacked(path, METADATA, Path(folder) / METADATA).read_bytes(), path)
     version = metadata.get("keras_version") if isinstance(metadata, Mapping) else None
     model = _built(config, path, trust, version)
     load_weights(model, weights or path, path.name)

@@ -85,7 +85,8 @@ def _objects(config: Any, owner: str) -> Iterator[tuple[str, str, Mapping[str, A
 
 
 def _is_known(kind: str, tf_keras: Any) -> bool:
-    groups = (tf_keras.layers, tf_keras.models, tf_keras.initializers, tf_keras.regularizers, tf_keras.constraints)
+    names = ("layers", "models", "initializers", "regularizers", "constraints", "mixed_precision")
+    groups = [getattr(tf_keras, name) for name in names]
     return kind in EXPRESSIONS or any(inspect.isclass(getattr(group, kind, None)) for group in groups)
 
 

@@ -287,4 +287,8 @@ def _value(key: str, value: Any) -> Any:
         return translated(value)
     if key.endswith(("_regularizer", "_constraint")):
         return None  # they act in training alone, and may be functions that nobody has any more
+    if key.endswith("_initializer"):
+        return "zeros"  # the file holds the weights
+    if key == "dtype" and isinstance(value, Mapping):
+        return value["config"]["name"]
     return value

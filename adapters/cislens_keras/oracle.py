@@ -12,7 +12,7 @@ import numpy as np
 from cislens.errors import OracleError
 from cislens.oracle.base import Array, Oracle, Outputs, Pullback
 from cislens.oracle.fingerprint import fingerprint_of_weights
-from cislens.oracle.head import open_shape
+from cislens.oracle.head import Head, open_shape
 from cislens.oracle.layer import Layer
 from cislens.oracle.options import OracleOptions
 from cislens.oracle.placing import placed_heads
@@ -21,6 +21,7 @@ from cislens_keras.compiled import Compiled, traced
 from cislens_keras.graph import Graph, Step, Value, flatten, is_graph, run
 from cislens_keras.inputs import Inputs, find_inputs
 from cislens_keras.layers import Description, describe, fused_activation, held, to_units
+from cislens_keras.outside import OutsideModel
 from cislens_keras.placement import find_device, in_precision
 from cislens_keras.rebuild import Changes, Window, copied, rebuilt, shuffled
 from cislens_keras.runtime import tf
@@ -64,14 +65,10 @@ class KerasOracle(Oracle):
         self._functions: dict[tuple[str, bool], Any] = {}
         self._graph = flatten(self.model) if is_graph(self.model) else None
         found = self._probe()
-        scales = found_scales(self._graph, tuple(found)) if self._graph is not None else {}
-        heads = options.declare(found, scales)
+        heads = options.declare(found, {}) if self._graph is None else self._described_heads(self._graph, found)
         named = name or str(getattr(model, "name", "keras model"))
         fixed, size = self.inputs.fixed_batch, options.batch_size
         super().__init__(named, heads, self.inputs.length, batch_size=size, device=device, fixed_batch=fixed)
-        if self._graph is not None:
-            ends = zip(self.heads, self._graph.outputs, strict=True)
-            self.heads = placed_heads(heads, self._description.layers, {head.name: end.step for head, end in ends})
 
     # ---- answers -----------------------------------------------------------------------------------------
 
@@ -93,8 +90,21 @@ class KerasOracle(Oracle):
             "state --input-length or --layout"
         )
 
+    def _described_heads(self, graph: Graph, found: Mapping[str, tuple[int | None, ...]]) -> tuple[Head, ...]:
+        """Return the heads with their scales, axes and places on the sequence as the layers tell."""
+        assert self.options is not None
+        heads = self.options.declare(found, found_scales(graph, tuple(found)))
+        ends = {head.name: end.step for head, end in zip(heads, graph.outputs, strict=True)}
+        stated = {*self.options.axes, *(head.name for head in heads if head.outputs)}
+        flat = {name for name, end in ends.items() if self._description.axes[end] == ("position",)} - stated
+        heads = tuple(replace(head, axes=("position",)) if head.name in flat else head for head in heads)
+        return placed_heads(heads, self._description.places, ends)
+
     def _answers_to_zeros(self, length: int) -> list[Array]:
-        return self.compiled.predict(np.zeros((self.inputs.fixed_batch or 1, *self.encoding.shape(length)), self.dtype))
+        return self.compiled.predict(self._zeros(length))
+
+    def _zeros(self, length: int) -> Array:
+        return np.zeros((self.inputs.fixed_batch or 1, *self.encoding.shape(length)), self.dtype)
 
     def _output_names(self, count: int) -> list[str]:
         names = self.compiled.names
@@ -126,7 +136,7 @@ class KerasOracle(Oracle):
         return isinstance(error, MemoryError | tf.errors.ResourceExhaustedError)
 
     def _fingerprint(self) -> str:
-        calls = []
+        calls: list[Any] = [self._native.identity] if isinstance(self._native, OutsideModel) else []
         if self._graph is not None:
             places = {step.name: i for i, step in enumerate((*self.graph.inputs, *self.graph.steps))}
             for step in self.graph.steps:
@@ -139,18 +149,31 @@ class KerasOracle(Oracle):
 
     @property
     def native(self) -> Any:
-        """The user's Keras model."""
-        return self._native
+        """The user's model."""
+        return self._native.native if isinstance(self._native, OutsideModel) else self._native
 
     # ---- the inside --------------------------------------------------------------------------------------
 
     def _declined(self) -> dict[str, str]:
+        if isinstance(self.model, OutsideModel):
+            return dict.fromkeys(INSIDE, self.model.closed) | self._no_gradient
         if self._graph is None:
             return dict.fromkeys(INSIDE, "a subclassed Keras model does not show its layers; rebuild it functionally")
         lacking = [name for name, step in self._sigmoids.items() if step is None]
         if not self._sigmoids:
             return {"logits": "none of its heads is a probability"}
         return {"logits": f"its head {lacking[0]!r} does not end in a sigmoid of its own"} if lacking else {}
+
+    @cached_property
+    def _no_gradient(self) -> dict[str, str]:
+        """The reason why a model that TensorFlow alone knows has no gradient, found by asking for one."""
+        try:
+            answers, pull = self.compiled.linearize(self._zeros(self.probed))
+            pull([np.ones_like(answer) for answer in answers])
+        except Exception as error:  # whatever the gradients of its operators raise is the reason
+            said = (str(error).strip().splitlines() or [repr(error)])[0]
+            return {"linearize": f"no gradient reaches its sequence: {said}"}
+        return {}
 
     @cached_property
     def _sigmoids(self) -> dict[str, str | None]:

@@ -36,6 +36,9 @@ PARTS = (
     keras.random.SeedGenerator,
 )
 
+# Where Keras looks for a class whose module is not named.
+GROUPS = ("keras", "keras.layers", "keras.initializers", "keras.regularizers", "keras.constraints")
+
 
 def refuse_code(config: Any, name: str) -> None:
     """Raise if a configuration, as Keras 3 writes it, would run anything but Keras's own layers.
@@ -88,9 +91,11 @@ def _what_runs(kind: str, config: Mapping[str, Any], inner: Any) -> str | None:
         return None if _is_function(module, inner) else f"runs the Python function {inner!r} of {module or 'no module'}"
     if isinstance(registered, str) and keras.saving.get_registered_object(registered) is not None:
         return None
-    if module is None:  # Keras looks such a name up among its own, or fails
-        unknown = "registered_name" in config and registered
-        return f"is a custom object, which runs {registered}" if unknown else None
+    if module is None:
+        if "registered_name" in config and registered:
+            return f"is a custom object, which runs {registered}"
+        known = any(_is_part(group, kind) for group in GROUPS)
+        return None if known else f"names {kind}, which is no part of a layer"
     if _is_part(module, kind):
         return None
     if str(module).split(".")[0] == "keras":

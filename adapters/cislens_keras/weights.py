@@ -8,10 +8,8 @@ shape; anything left over on either side is an error, and what was loaded is com
 from __future__ import annotations
 
 import re
-import shutil
 import tempfile
 import warnings
-import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cislens.errors import OracleError
-from cislens_keras.archive import check_archive, check_hdf5, refuse_other_files
+from cislens_keras.archive import WEIGHTS, check_archive, check_hdf5, refuse_other_files, unpacked
 
 Array = npt.NDArray[Any]
 MOST_LISTED = 60  # layers a side in an error
@@ -75,35 +73,32 @@ def load_weights(model: Any, path: Path, label: str) -> None:
         If the file is none of these, or its arrays and the model's do not match; the sentence lists both.
     """
     with weights_file(path) as (file, opened):
-        try:
-            if _is_legacy(opened):
-                _load_legacy(model, opened, path, label)
-            else:
-                _load_current(model, file, opened, (path, label))
-        except (OSError, KeyError, RuntimeError) as error:
-            raise OracleError(f"{path} must hold weights in HDF5, but is damaged: {error}") from error
+        if _is_legacy(opened):
+            _load_legacy(model, opened, path, label)
+        else:
+            _load_current(model, file, opened, (path, label))
 
 
 @contextmanager
 def weights_file(path: Path) -> Iterator[tuple[Path, Any]]:
-    """Give the HDF5 file that holds the weights, taken out of a .keras archive where it is one, and open it."""
+    """Give the HDF5 file that holds the weights, taken out of a .keras archive where it is one, and open it.
+
+    What HDF5 finds wrong while it is read is an `OracleError`.
+    """
     import h5py
 
     with tempfile.TemporaryDirectory() as folder:
         file = path
         if path.suffix.lower() == ".keras":
-            file = Path(folder) / "model.weights.h5"
             check_archive(path)
-            with zipfile.ZipFile(path) as archive, archive.open("model.weights.h5") as packed, file.open("wb") as plain:
-                shutil.copyfileobj(packed, plain)
+            file = unpacked(path, WEIGHTS, Path(folder) / WEIGHTS)
         check_hdf5(file, path)
         try:
-            opened = h5py.File(file, "r")
-        except OSError as error:
+            with h5py.File(file, "r") as opened:
+                refuse_other_files(opened, file, path)
+                yield file, opened
+        except (OSError, KeyError, RuntimeError) as error:
             raise OracleError(f"{path} must be a whole HDF5 file, but it is damaged or cut short: {error}") from error
-        with opened:
-            refuse_other_files(opened, file, path)
-            yield file, opened
 
 
 # ---- the layout of Keras 1 and 2: layers by name, with attributes that give the order ------------------
