@@ -18,7 +18,7 @@ FREE_LENGTH_PROBE = 1000  # bp, for models of any length
 
 @with_model_options
 def inspect(
-    model: Annotated[str, typer.Argument(help="A file, file.py:factory, file.py:function or module:function.")],
+    model: Annotated[str, typer.Argument(help="A file or folder, arch:NAME, file.py:factory, file.py:function or module:function.")],
     opened: ModelOptions,
     json: Annotated[bool, typer.Option("--json", help="Print JSON for a script.")] = False,
 ) -> None:
@@ -63,9 +63,12 @@ def _print(facts: dict[str, Any], model: str) -> None:
         console.print(_layers(facts["layers"]))
     able = [name for name, reason in facts["capabilities"].items() if reason is None]
     say(f"can       {', '.join(able)}")
+    lacking: dict[str, list[str]] = {}
     for name, reason in facts["capabilities"].items():
         if reason is not None:
-            say(f"cannot    {name}: {reason}")
+            lacking.setdefault(reason, []).append(name)
+    for reason, names in lacking.items():
+        say(f"cannot    {', '.join(names)}: {reason}")
     fitting = [name for name, missing in facts["explainers"].items() if not missing]
     say(f"explain   {', '.join(fitting) or 'no explainer fits'}")
     for name, missing in facts["explainers"].items():
