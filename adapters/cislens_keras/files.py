@@ -56,7 +56,7 @@ def open_model(source: ModelSource, trust: bool = False) -> Any:
         _check_built(model, source.name)
         if source.weights is not None:
             load_weights(model, source.weights, source.name)
-    outside = of_keras_2(model) if comes_from(model, "tf_keras") else model
+    outside = of_keras_2(model, source.model is not None) if comes_from(model, "tf_keras") else model
     _check_finite(outside, source.name)
     return outside
 

@@ -13,6 +13,8 @@ from cislens.errors import OracleError
 from cislens_keras.runtime import keras
 
 Array = npt.NDArray[Any]
+IN_HAND = "save it with model.save('model.h5') and open that file, which Keras 3 reads if it has all of its layers"
+FROM_FILE = "rebuild it of layers that Keras 3 has, and open it as file.py:factory with --weights"
 
 
 @dataclass(frozen=True)
@@ -75,8 +77,15 @@ class OutsideModel:
         return self.weights
 
 
-def of_keras_2(model: Any) -> OutsideModel:
-    """Return a built model of tf_keras, which is Keras 2, as one that an oracle can ask.
+def of_keras_2(model: Any, in_hand: bool) -> OutsideModel:
+    """Return a model of tf_keras, which is Keras 2, as one that an oracle can ask.
+
+    Parameters
+    ----------
+    model
+        A built model.
+    in_hand
+        Whether it is the user's own, not made of a file that Keras 3 could not read.
 
     Raises
     ------
@@ -109,7 +118,6 @@ def of_keras_2(model: Any) -> OutsideModel:
         answer,
         {variable.name: np.asarray(variable) for variable in model.weights},
         model.to_json() if hasattr(model, "_nested_inputs") else type(model).__qualname__,
-        "a model of tf_keras shows no layers: save it with model.save('model.h5') and open that file, which Keras 3 "
-        "reads if it has all of its layers",
+        f"a model of tf_keras shows no layers: {IN_HAND if in_hand else FROM_FILE}",
         model,
     )

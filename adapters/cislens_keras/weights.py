@@ -97,7 +97,7 @@ def weights_file(path: Path) -> Iterator[tuple[Path, Any]]:
             with h5py.File(file, "r") as opened:
                 refuse_other_files(opened, file, path)
                 yield file, opened
-        except (OSError, KeyError, RuntimeError) as error:
+        except (OSError, KeyError, RuntimeError, SystemError) as error:  # h5py raises any of them for a damaged file
             raise OracleError(f"{path} must be a whole HDF5 file, but it is damaged or cut short: {error}") from error
 
 

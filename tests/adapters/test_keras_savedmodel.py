@@ -131,6 +131,20 @@ def test_several_signatures_are_listed_unless_one_is_the_default(tmp_path: Path)
     np.testing.assert_allclose(open_oracle(tmp_path / "default").predict(models.dna(2))["sum"], [80, 80])
 
 
+def test_an_input_whose_axes_are_left_open_is_told(tmp_path: Path) -> None:
+    module = tf.Module()
+    function = tf.function(lambda dna: {"sum": tf.reduce_sum(dna)}, [tf.TensorSpec(None, tf.float32, name="dna")])
+    tf.saved_model.save(module, str(tmp_path / "model"), signatures=function)
+    with pytest.raises(OracleError, match="how many axes its input 'dna' has, but leaves it open"):
+        open_oracle(tmp_path / "model")
+
+
+def test_a_saved_model_takes_no_other_weights(exported: tuple[Any, Path], tmp_path: Path) -> None:
+    (tmp_path / "w.h5").touch()
+    with pytest.raises(OracleError, match=r"holds its own weights, and takes none: leave out w\.h5"):
+        open_oracle(exported[1], tmp_path / "w.h5")
+
+
 def test_fingerprints_differ_where_weights_agree_but_what_is_done_with_them_does_not(tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / name).mkdir()

@@ -104,6 +104,7 @@ def test_keras_2_opens_what_keras_3_has_no_layers_for(lost: Any, tmp_path: Path,
     x = models.dna(6)
     for found, theirs in zip(oracle.predict(x).values(), answers(lost, x), strict=True):
         np.testing.assert_allclose(found, theirs, atol=1e-6)
+    assert "rebuild it of layers that Keras 3 has" in oracle.why_not("layers")
 
 
 def test_a_model_of_keras_2_in_hand_keeps_the_contract_and_is_differentiated(lost: Any) -> None:
