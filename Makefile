@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 PYTEST_OPTIONS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-all test-slow lint style types docs benchmark-env benchmarks clean
+.PHONY: help venv peers demo test test-all test-slow lint style types docs benchmark-env benchmarks clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,10 +32,16 @@ demo: $(READY) ## take the tour on the bundled model; ends with the path of a pa
 test: $(READY) ## the fast suite
 	$(BIN)/python -m pytest -m "not slow" $(PYTEST_OPTIONS)
 
-test-slow: $(READY) ## what the fast suite leaves out
+# bpnet-lite asks for tools that train models and must be compiled; the network, which alone is compared, needs these.
+peers: $(READY) ## install what the slow suite compares with
+	@$(BIN)/python -c 'import bpnetlite' 2>/dev/null || { \
+	  $(BIN)/python -m pip install --quiet --quiet --constraint constraints.txt tangermeme && \
+	  $(BIN)/python -m pip install --quiet --quiet --constraint constraints.txt --no-deps bpnet-lite; }
+
+test-slow: peers ## what the fast suite leaves out
 	$(BIN)/python -m pytest -m slow $(PYTEST_OPTIONS)
 
-test-all: $(READY) ## both suites
+test-all: peers ## both suites
 	$(BIN)/python -m pytest $(PYTEST_OPTIONS)
 
 lint: style types ## linters, formatting and both type checkers
@@ -58,6 +64,7 @@ benchmarks: benchmark-env ## measure beside peers; needs CISLENS_REAL_DATA
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/predict.py torch
 	$(BIN)/python benchmarks/predict.py keras
+	$(BIN)/python benchmarks/predict.py onnx
 	$(BIN)/python benchmarks/ism.py
 	$(BIN)/python benchmarks/table.py
 

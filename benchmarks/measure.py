@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
-PACKAGES = ("cislens", "numpy", "torch", "tensorflow", "keras", "tangermeme", "zarr")
+PACKAGES = ("cislens", "numpy", "torch", "tensorflow", "keras", "onnxruntime", "tangermeme", "zarr")
 
 
 def pin_to_one_core() -> None:

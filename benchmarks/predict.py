@@ -38,6 +38,18 @@ def keras_model() -> Any:
     return open_oracle(real_data() / "checkpoints/deepstarr/deepstarr.model.json", batch_size=128).native
 
 
+def onnx_model() -> Any:
+    """Return the torch model as its exporter writes it."""
+    import onnx
+    import torch
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "deepstarr.onnx"
+        example, free = (torch.zeros(2, 4, LENGTH),), {"x": {0: "n"}}
+        torch.onnx.export(torch_model(), example, path, dynamo=False, input_names=["x"], dynamic_axes=free)
+        return onnx.load(path)
+
+
 def torch_native(model: Any, x: Any, batch: int) -> Any:
     """Predict as a torch user would: float32 input in the model's layout, ready before, in inference mode."""
     import numpy as np
@@ -60,7 +72,27 @@ def keras_native(model: Any, x: Any, batch: int) -> Any:
     return lambda: model.predict(ready, batch_size=batch, verbose=0)
 
 
-FRAMEWORKS = {"torch": (torch_model, torch_native), "keras": (keras_model, keras_native)}
+def onnx_native(model: Any, x: Any, batch: int) -> Any:
+    """Predict with onnxruntime's own session, on float32 input that is ready before."""
+    import numpy as np
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    ready = np.ascontiguousarray(x.swapaxes(1, 2)).astype(np.float32)
+
+    def call() -> Any:
+        return np.concatenate([session.run(None, {"x": ready[i : i + batch]})[0] for i in range(0, len(ready), batch)])
+
+    return call
+
+
+FRAMEWORKS = {
+    "torch": (torch_model, torch_native),
+    "keras": (keras_model, keras_native),
+    "onnx": (onnx_model, onnx_native),
+}
 
 
 def best_batch(native: Any, model: Any, x: Any) -> tuple[int, dict[int, float]]:
