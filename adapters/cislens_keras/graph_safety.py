@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -48,12 +49,13 @@ def read_graph(folder: Path) -> Any:
 
 
 def _refuse_files_elsewhere(folder: Path) -> None:
-    inside = folder.resolve()
+    inside = os.path.realpath(folder)
     for path in sorted(folder.rglob("*")):
-        if not path.resolve().is_relative_to(inside):
+        place = os.path.realpath(path)
+        if not Path(place).is_relative_to(inside):
             raise UntrustedError(
-                f"{folder} must hold its files itself, but {path.relative_to(folder)} is a link to {path.resolve()}: "
-                f"copy it with the files that it links to (cp -rL)"
+                f"{folder} must hold its files itself, but {path.relative_to(folder)} is a link to {place}: "
+                "copy it with the files that it links to (cp -rL)"
             )
     for other in ("saved_model.cpb", "saved_model.pbtxt"):
         if (folder / other).exists():  # which of two graphs is loaded depends on the version of TensorFlow

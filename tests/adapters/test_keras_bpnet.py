@@ -197,6 +197,25 @@ def test_the_lambda_that_adds_counts_and_bias_is_refused_by_name(tmp_path: Path)
         open_oracle(path)
 
 
+class OwnTraining(keras.Model):  # type: ignore[misc]
+    """A functional model of Keras 3 with its own way of training, which nobody registered."""
+
+    def train_step(self, data: Any) -> dict[str, Any]:
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+def test_a_functional_model_of_somebodys_class_opens_without_the_class(tmp_path: Path, suffix: str) -> None:
+    plain = models.two_headed()
+    model = OwnTraining(plain.inputs[0], plain.outputs, name="own")
+    model.save(tmp_path / f"model{suffix}")
+    oracle = open_oracle(tmp_path / f"model{suffix}")
+    assert type(oracle.native) is not OwnTraining
+    x = models.dna(3)
+    for found, theirs in zip(oracle.predict(x).values(), model(x.astype(np.float32)), strict=True):
+        np.testing.assert_allclose(found, theirs, atol=1e-6)
+
+
 # ---- profiles of any length -------------------------------------------------------------------------------
 
 
