@@ -14,13 +14,11 @@ import torch
 from torch import nn
 
 from cislens.errors import OracleError
-from cislens.oracle.encoding import LAYOUTS
 from cislens.oracle.options import OracleOptions
+from cislens.oracle.sequence_input import find_sequence
 from cislens_torch.aten import function_of
 from cislens_torch.filekinds import damaged
-from cislens_torch.program import Device, Input, Node, Program, Value, read_program
-
-SHORTEST = 5  # bp; an axis of four is of the bases
+from cislens_torch.program import Device, Node, Program, Value, read_program
 
 
 class Part(nn.Module):
@@ -192,44 +190,7 @@ def take_form(module: ExportedModule, options: OracleOptions) -> tuple[OracleOpt
         If none, or several, of the inputs are of the shape of sequences.
     """
     given = module._program.inputs
-    unknown = sorted(set(options.extra_inputs) - {one.name for one in given})
-    if unknown:
-        raise OracleError(
-            f"a further input must be one of the program's ({', '.join(one.name for one in given)}), got {unknown[0]!r}"
-        )
-    layouts = LAYOUTS if options.layout == "auto" else (options.layout.replace(" ", ""),)
-    fitting = [
-        (one, layout)
-        for one in given
-        for layout in layouts
-        if one.name not in options.extra_inputs and _fits(one, layout)
-    ]
-    if len({one.name for one, _ in fitting}) != 1:
-        shown = "; ".join(f"{one.name} {_shape(one)}" for one in given)
-        raise OracleError(
-            f"the program must take one input of one-hot sequences, such as (n, 4, length), but it takes {shown}: name "
-            "the others with --extra-input"
-        )
-    sequence, layout = fitting[0]
-    module._sequence = sequence.name
-    size = sequence.sizes[1 + layout.split(",").index("length")]
-    length = size if isinstance(size, int) else options.length
-    if options.length not in (None, length):
-        raise OracleError(f"the program was exported for sequences of {length} bp, got --input-length {options.length}")
-    batch = sequence.sizes[0]
-    chosen = replace(options, length=length, layout=layout if len(fitting) == 1 else options.layout)
-    return chosen, batch if isinstance(batch, int) else None
-
-
-def _fits(one: Input, layout: str) -> bool:
-    axes = layout.split(",")
-    if len(one.sizes) != 1 + len(axes):
-        return False
-    pairs = zip(axes, one.sizes[1:], strict=True)
-    return all(
-        isinstance(size, str) or size >= SHORTEST if axis == "length" else size == int(axis) for axis, size in pairs
-    )
-
-
-def _shape(one: Input) -> str:
-    return f"({', '.join(str(size) if isinstance(size, int) else 'any' for size in one.sizes)})"
+    shapes = [tuple(size if isinstance(size, int) else None for size in one.sizes) for one in given]
+    found = find_sequence([one.name for one in given], [shape[1:] for shape in shapes], options)
+    module._sequence = given[found.index].name
+    return replace(options, length=found.length, layout=found.layout), shapes[found.index][0]

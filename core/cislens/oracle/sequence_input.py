@@ -9,6 +9,7 @@ from cislens.errors import OracleError
 from cislens.oracle.encoding import LAYOUTS
 from cislens.oracle.options import OracleOptions
 
+SHORTEST = 5  # bp; unless stated, a shorter axis is of bases or of units
 Shape = tuple[int | None, ...]
 
 
@@ -78,7 +79,8 @@ def _fits(shape: Shape, layout: str, stated: bool) -> bool:
         return False
     sizes = dict(zip(axes, shape, strict=True))
     others = all(sizes[axis] == int(axis) for axis in axes if axis != "length")
-    return others and (stated or sizes["length"] != 1)  # unless stated, an axis of size 1 is no sequence
+    length = sizes["length"]
+    return others and (stated or length is None or length >= SHORTEST)
 
 
 def _length(shape: Shape, layout: str, stated: int | None) -> int | None:
