@@ -62,6 +62,7 @@ benchmark-env: $(READY)
 
 benchmarks: benchmark-env ## measure beside peers; needs CISLENS_REAL_DATA
 	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/inspect_time.py
 	$(BIN)/python benchmarks/predict.py torch
 	$(BIN)/python benchmarks/predict.py keras
 	$(BIN)/python benchmarks/predict.py onnx
