@@ -44,20 +44,22 @@ def open_saved_model(folder: Path, trust: bool = False) -> OutsideModel:
     except Exception as error:  # TensorFlow raises whatever its file system and its functions raise
         said = (str(error).strip().splitlines() or [repr(error)])[0][:300]
         raise OracleError(f"{folder} must be a whole SavedModel, but {type(error).__name__}: {said}") from error
+    return _asked(loaded, folder)
+
+
+def _asked(loaded: Any, folder: Path) -> OutsideModel:
     signature = _serving(loaded.signatures, folder)
     takes = signature.structured_input_signature[1]
     names = sorted(takes)
-    inputs = tuple(Taken(name, _shape(takes[name], name, folder), takes[name].dtype.name) for name in names)
 
     def answer(tensors: Sequence[Any]) -> Any:
         return signature(**dict(zip(names, tensors, strict=True)))
 
-    arrays = {f"{variable.name} ({i})": np.asarray(variable) for i, variable in enumerate(signature.variables)}
     return OutsideModel(
         folder.name,
-        inputs,
+        tuple(Taken(name, _shape(takes[name], name, folder), takes[name].dtype.name) for name in names),
         answer,
-        arrays,
+        {f"{variable.name} ({i})": np.asarray(variable) for i, variable in enumerate(signature.variables)},
         hashlib.sha256((folder / GRAPH).read_bytes()).hexdigest(),
         "the signature of a SavedModel shows no layers: save the model as .keras or .h5, or give its weights to a "
         "factory or a named architecture",

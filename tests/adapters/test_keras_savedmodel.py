@@ -18,7 +18,7 @@ pytest.importorskip("keras")
 pytest.importorskip("tensorflow")
 
 from tests.adapters import keras_models as models  # noqa: E402
-from tests.hostile import keras_files  # noqa: E402
+from tests.hostile import tensorflow_files  # noqa: E402
 
 from cislens import open_oracle  # noqa: E402
 from cislens.errors import CapabilityError, OracleError, UntrustedError  # noqa: E402
@@ -111,7 +111,7 @@ def test_a_fixed_batch_and_named_outputs_come_from_the_signature(tmp_path: Path)
 
 def test_a_signature_without_a_gradient_offers_predictions_and_gives_the_reason(tmp_path: Path) -> None:
     oracle = open_oracle(
-        keras_files.saved_model(tmp_path, lambda tf, x: tf.round(x) - tf.cast(tf.argmax(x)[0] > 9, "float32"))
+        tensorflow_files.saved_model(tmp_path, lambda tf, x: tf.round(x) - tf.cast(tf.argmax(x)[0] > 9, "float32"))
     )
     assert "linearize" not in oracle.capabilities
     assert oracle.predict(models.dna(2))["score"].shape == (2,)
@@ -148,14 +148,14 @@ def test_a_saved_model_takes_no_other_weights(exported: tuple[Any, Path], tmp_pa
 def test_fingerprints_differ_where_weights_agree_but_what_is_done_with_them_does_not(tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
-    one = open_oracle(keras_files.saved_model(tmp_path / "a"))
-    two = open_oracle(keras_files.saved_model(tmp_path / "b", lambda tf, x: tf.exp(x)))
+    one = open_oracle(tensorflow_files.saved_model(tmp_path / "a"))
+    two = open_oracle(tensorflow_files.saved_model(tmp_path / "b", lambda tf, x: tf.exp(x)))
     assert one.fingerprint != two.fingerprint
 
 
 def test_what_a_hostile_signature_would_do_happens_once_it_is_trusted(tmp_path: Path) -> None:
     canary = tmp_path / "canary"
-    attempt = keras_files.that_writes(tmp_path, canary)
+    attempt = tensorflow_files.that_writes(tmp_path, canary)
     with pytest.raises(UntrustedError):
         open_oracle(attempt.model)
     assert not canary.exists()
@@ -168,5 +168,5 @@ def test_layers_with_a_random_state_and_control_flow_are_allowed(tmp_path: Path)
         state = tf.while_loop(lambda i, y: i < 3, lambda i, y: (i + 1, y * 2.0), [0, x])[1]
         return state + 0.0 * tf.random.normal(tf.shape(x))
 
-    oracle = open_oracle(keras_files.saved_model(tmp_path, answer))
+    oracle = open_oracle(tensorflow_files.saved_model(tmp_path, answer))
     np.testing.assert_allclose(oracle.predict(models.dna(2))["score"], [2 * 8 * 40] * 2, rtol=1e-6)
