@@ -1,6 +1,6 @@
 """Write the demo's network as every kind of file that is opened, open each, and table what it can do.
 
-`python scripts/file_kinds.py` writes docs/reference/file-kinds.md; `benchmarks/inspect.py` times the same files.
+`python scripts/file_kinds.py` writes docs/reference/file-kinds.md; `benchmarks/inspect_time.py` times the same files.
 """
 
 from __future__ import annotations

@@ -137,7 +137,14 @@ def test_a_bug_says_how_to_see_its_traceback(cislens, monkeypatch) -> None:
 def test_inspect_shows_heads_capabilities_reasons_and_explainers(cislens) -> None:
     status, out, _ = cislens("inspect", "model.py:two", "--input-length", "10")
     assert status == 0
-    for part in ("a", "g", "linearize: a Python function shows nothing", "explain   ism", "not with  saliency"):
+    for part in (
+        "a",
+        "g",
+        "linearize, layers, ",
+        "logits: a Python function shows nothing",
+        "explain   ism",
+        "not with  saliency",
+    ):
         assert part in out
 
 

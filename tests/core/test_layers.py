@@ -69,6 +69,7 @@ def test_what_head_names_share_is_left_out() -> None:
     assert short_names(("Dense_Dev", "Dense_Hk")) == ("Dev", "Hk")
     assert short_names(("Dense_Dev",)) == ("Dense_Dev",)
     assert short_names(("a", "b")) == ("a", "b")
+    assert short_names(("output_0", "output_1")) == ("output_0", "output_1")
     assert short_names(("task", "task_2")) == ("task", "task_2")
     assert short_names(("net/out:0", "net/aux:0")) == ("out_0", "aux_0")
 

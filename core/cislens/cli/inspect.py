@@ -18,7 +18,9 @@ FREE_LENGTH_PROBE = 1000  # bp, for models of any length
 
 @with_model_options
 def inspect(
-    model: Annotated[str, typer.Argument(help="A file or folder, arch:NAME, file.py:factory, file.py:function or module:function.")],
+    model: Annotated[
+        str, typer.Argument(help="A file or folder, arch:NAME, file.py:factory, file.py:function or module:function.")
+    ],
     opened: ModelOptions,
     json: Annotated[bool, typer.Option("--json", help="Print JSON for a script.")] = False,
 ) -> None:
@@ -85,14 +87,22 @@ def _heads(heads: list[dict[str, Any]]) -> Any:
     from rich.table import Table
 
     table = Table(title="Heads", title_justify="left", box=None, pad_edge=False)
-    for column in ("head", "shape", "axes", "outputs", "scale"):
+    for column in ("head", "shape", "axes", "covers", "outputs", "scale"):
         table.add_column(column)
     for head in heads:
         names = head["outputs"]
         outputs = ", ".join(names[:6]) + (f", ... ({len(names)})" if len(names) > 6 else "")
         scale = head["scale"] if head["scale"] != "unknown" else f"not declared; looks like {head['looks_like']}"
-        table.add_row(head["name"], _shape(head["shape"]), ", ".join(head["axes"]) or "-", outputs or "-", scale)
+        axes = ", ".join(head["axes"]) or "-"
+        table.add_row(head["name"], _shape(head["shape"]), axes, _covers(head), outputs or "-", scale)
     return table
+
+
+def _covers(head: dict[str, Any]) -> str:
+    if "position" not in head["axes"]:
+        return "-"
+    width = head["bin_width"]
+    return f"from bp {head['offset']}" + (f", {width} bp each" if width > 1 else "")
 
 
 def _shape(shape: tuple[int | None, ...]) -> str:

@@ -140,6 +140,7 @@ def short_names(names: tuple[str, ...]) -> tuple[str, ...]:
             while not name.startswith(shared):
                 shared = shared[:-1]
         shared = shared[: shared.rfind("_") + 1]
-        if all(len(name) > len(shared) for name in cleaned):
+        # A name that is left as a number would be taken for an index.
+        if all(len(name) > len(shared) and not name[len(shared) :].isdigit() for name in cleaned):
             cleaned = tuple(name.removeprefix(shared) for name in cleaned)
     return cleaned
