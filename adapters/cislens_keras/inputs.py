@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from cislens.errors import OracleError
-from cislens.oracle.encoding import LAYOUTS, Encoding
+from cislens.oracle.encoding import Encoding
 from cislens.oracle.options import OracleOptions
+from cislens.oracle.sequence_input import Shape, find_sequence
 from cislens_keras.runtime import keras, tf
-
-Shape = tuple[int | None, ...]
 
 
 @dataclass(frozen=True)
@@ -81,28 +79,25 @@ def find_inputs(model: Any, options: OracleOptions) -> Inputs:
         return _undeclared(model, options)
     names = tuple(str(tensor.name) for tensor in declared)
     shapes = tuple(tuple(tensor.shape[1:]) for tensor in declared)
-    if unknown := sorted(set(options.extra_inputs) - set(names)):
-        raise OracleError(f"an extra input must be one of the inputs {', '.join(names)}, got {unknown[0]!r}")
-    index, layout = _sequence(names, shapes, options)
+    found = find_sequence(names, shapes, options)
     structure = getattr(model, "_inputs_struct", None)
     shapes = tuple(
         tuple(options.extra_inputs[name].shape) if name in options.extra_inputs else shape
         for name, shape in zip(names, shapes, strict=True)
     )
     for i, name in enumerate(names):
-        if i != index and sum(size is None for size in shapes[i]) > 1:
+        if i != found.index and sum(size is None for size in shapes[i]) > 1:
             raise OracleError(f"the shape of the extra input {name!r} must be declared, the file says only {shapes[i]}")
-    length = _length(shapes[index], layout, options.length)
     return Inputs(
         names,
         shapes,
         tuple(str(tensor.dtype) for tensor in declared),
-        index,
-        Encoding(layout, options.base_order, options.n_value),
-        length,
+        found.index,
+        Encoding(found.layout, options.base_order, options.n_value),
+        found.length,
         tuple(options.extra_inputs[n].value if n in options.extra_inputs else 0.0 for n in names),
         declared[0] if structure is None else structure,
-        declared[index].shape[0],
+        declared[found.index].shape[0],
     )
 
 
@@ -117,40 +112,3 @@ def _undeclared(model: Any, options: OracleOptions) -> Inputs:
     shape = tuple(sizes[axis] for axis in encoding.layout.split(","))
     dtype = str(model.compute_dtype)
     return Inputs((str(model.name),), (shape,), (dtype,), 0, encoding, options.length, (0.0,), 0)
-
-
-def _sequence(names: Sequence[str], shapes: Sequence[Shape], options: OracleOptions) -> tuple[int, str]:
-    wanted = options.layout.replace(" ", "")
-    candidates: list[tuple[int, str]] = []
-    for i, (name, shape) in enumerate(zip(names, shapes, strict=True)):
-        stated = LAYOUTS if wanted == "auto" else (wanted,)
-        fitting = [layout for layout in stated if _fits(shape, layout, wanted != "auto")]
-        if fitting and name not in options.extra_inputs:
-            candidates.append((i, fitting[0]))
-    listed = ", ".join(f"{name} {shape}" for name, shape in zip(names, shapes, strict=True))
-    if not candidates:
-        how = "an axis of the four bases" if wanted == "auto" else f"the layout {options.layout}"
-        raise OracleError(f"one input of the model must have {how}, got {listed}: state the layout with --layout")
-    if len(candidates) > 1:
-        found = ", ".join(str(names[i]) for i, _ in candidates)
-        raise OracleError(
-            f"one input alone must look like DNA, but {found} all do: declare the others with --extra-input"
-        )
-    return candidates[0]
-
-
-def _fits(shape: Shape, layout: str, stated: bool) -> bool:
-    axes = layout.split(",")
-    if len(axes) != len(shape):
-        return False
-    fixed = {"4": 4, "1": 1}
-    sizes = dict(zip(axes, shape, strict=True))
-    others = all(sizes[axis] == fixed[axis] for axis in axes if axis in fixed)
-    return others and (stated or sizes["length"] != 1)  # unless stated, an axis of size 1 is no sequence
-
-
-def _length(shape: Shape, layout: str, stated: int | None) -> int | None:
-    declared = shape[layout.split(",").index("length")]
-    if declared is not None and stated is not None and declared != stated:
-        raise OracleError(f"the model takes sequences of {declared} bp, so that --input-length cannot be {stated}")
-    return declared or stated

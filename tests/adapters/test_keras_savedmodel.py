@@ -66,7 +66,7 @@ def test_a_saved_model_keeps_the_contract_of_oracles(exported: tuple[Any, Path])
     model, folder = exported
 
     def native(x: np.ndarray) -> dict[str, np.ndarray]:
-        return {f"{i}": np.asarray(part) for i, part in enumerate(model(x.astype(np.float32)))}
+        return {f"output_{i}": np.asarray(part) for i, part in enumerate(model(x.astype(np.float32)))}
 
     OracleContract(open_oracle(folder), models.dna(4), native).check()
 

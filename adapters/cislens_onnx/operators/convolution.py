@@ -146,7 +146,7 @@ def general_product(node: Node, a: torch.Tensor, b: torch.Tensor, c: torch.Tenso
     alpha, beta = node.setting("alpha", 1.0), node.setting("beta", 1.0)
     weight = weight if alpha == 1 else alpha * weight
     c = c if c is None or beta == 1 else beta * c
-    if c is None or c.numel() in (1, c.shape[-1]):
+    if c is None or c.numel() in (1, *c.shape[-1:]):
         return functional.linear(a, weight, None if c is None else c.reshape(-1).expand(weight.shape[0]))
     return torch.add(functional.linear(a, weight), c)
 

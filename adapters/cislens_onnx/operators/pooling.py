@@ -31,7 +31,7 @@ class Windows:
 
     def __init__(self, node: Node, sizes: Sequence[int]) -> None:
         axes = len(sizes)
-        self.kernel = tuple(node.setting("kernel_shape"))
+        self.kernel: tuple[int, ...] = tuple(node.setting("kernel_shape"))
         self.strides, self.dilations = per_axis(node, "strides", axes), per_axis(node, "dilations", axes)
         self.pads = paddings(node, sizes, self.kernel)
         self.ceiling = bool(node.setting("ceil_mode", 0))
@@ -47,7 +47,7 @@ class Windows:
         return max(last * stride + reach - size - before - after, 0)
 
     @property
-    def padding(self) -> tuple[int, ...] | None:
+    def padding(self) -> int | tuple[int, ...] | None:
         """As torch's pooling takes it; None where torch cannot pad so itself."""
         spans = zip(self.kernel, self.dilations, strict=True)
         most = [((width - 1) * dilation + 1) // 2 for width, dilation in spans]
@@ -68,12 +68,10 @@ def largest(node: Node, x: torch.Tensor) -> torch.Tensor:
         raise Uncovered("MaxPool with indices")
     windows = Windows(node, x.shape[2:])
     function = for_axes(node, MAXIMA, x.ndim - 2)
-    padding = windows.padding
+    padding, ceiling = windows.padding, windows.ceiling
     if padding is None:
-        x, padding = functional.pad(x, windows.widths, value=float("-inf")), (0,) * len(windows.kernel)
-    answer: torch.Tensor = function(
-        x, windows.kernel, windows.strides, padding, windows.dilations, ceil_mode=windows.ceiling
-    )
+        x, padding, ceiling = functional.pad(x, windows.widths, value=float("-inf")), 0, False
+    answer: torch.Tensor = function(x, windows.kernel, windows.strides, padding, windows.dilations, ceiling)
     return answer
 
 

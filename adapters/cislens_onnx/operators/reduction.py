@@ -73,7 +73,7 @@ def place_of_extreme(node: Node, x: torch.Tensor) -> torch.Tensor:
     function: Callable[..., torch.Tensor] = torch.argmax if node.operator == "ArgMax" else torch.argmin
     keep = bool(node.setting("keepdims", 1))
     if node.setting("select_last_index", 0):
-        return x.shape[axis] - 1 - function(x.flip(axis), axis, keep)
+        return torch.sub(x.shape[axis] - 1, function(x.flip(axis), axis, keep))
     return function(x, axis, keep)
 
 
