@@ -81,12 +81,8 @@ def over_chosen_axes(node: Node, x: torch.Tensor) -> torch.Tensor:
 @operator("LRN")
 def by_neighbouring_channels(node: Node, x: torch.Tensor) -> torch.Tensor:
     """Divide by a power of the mean square over neighbouring channels."""
-    size = node.setting("size")
-    settings = (node.setting("alpha", 1e-4), node.setting("beta", 0.75), node.setting("bias", 1.0))
-    if size % 2:
-        return functional.local_response_norm(x, size, *settings)
-    # Of an even number of neighbours ONNX has one more behind the channel, torch one more before it.
-    return functional.local_response_norm(x.flip(1), size, *settings).flip(1)
+    size, bias = node.setting("size"), node.setting("bias", 1.0)
+    return functional.local_response_norm(x, size, node.setting("alpha", 1e-4), node.setting("beta", 0.75), bias)
 
 
 @operator("Dropout")

@@ -13,7 +13,6 @@ from cislens_onnx.operators.registry import operator
 
 MAXIMA = (functional.max_pool1d, functional.max_pool2d, functional.max_pool3d)
 AVERAGES = (functional.avg_pool1d, functional.avg_pool2d, functional.avg_pool3d)
-POWERS = (functional.lp_pool1d, functional.lp_pool2d, functional.lp_pool3d)
 WHOLE_AVERAGES = (functional.adaptive_avg_pool1d, functional.adaptive_avg_pool2d, functional.adaptive_avg_pool3d)
 WHOLE_MAXIMA = (functional.adaptive_max_pool1d, functional.adaptive_max_pool2d, functional.adaptive_max_pool3d)
 
@@ -110,16 +109,11 @@ def _mean(node: Node, x: torch.Tensor, windows: Windows) -> torch.Tensor:
 @operator("LpPool")
 def norm(node: Node, x: torch.Tensor) -> torch.Tensor:
     """Return the p-norm of each window."""
-    windows = Windows(node, x.shape[2:])
-    if set(windows.dilations) != {1}:
-        raise Uncovered("LpPool with dilations")
-    p = node.setting("p", 2)
-    if any(windows.widths):
-        x = functional.pad(x, windows.widths)
-    # torch takes powers of the values as they are, ONNX of their sizes.
-    x = x if p % 2 == 0 else torch.abs(x)
-    answer: torch.Tensor = for_axes(node, POWERS, x.ndim - 2)(x, float(p), windows.kernel, windows.strides)
-    return answer
+    # torch's own takes powers of the values as they are, ONNX of their sizes.
+    windows, p = Windows(node, x.shape[2:]), node.setting("p", 2)
+    powers = functional.pad(torch.pow(torch.abs(x), p), windows.widths)
+    sums = torch.mul(_mean(node, powers, windows), torch.Size(windows.kernel).numel())
+    return torch.pow(sums, 1 / p)
 
 
 @operator("GlobalAveragePool")
