@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 pytest.importorskip("torch")
 pytest.importorskip("onnxruntime")
 
-import torch  # noqa: E402
+import torch
+from tests.adapters.onnx_models import check_pullback, compare
 
-from cislens_onnx.node import Node, Uncovered  # noqa: E402
-from cislens_onnx.operators.pooling import average, largest  # noqa: E402
-from tests.adapters.onnx_models import check_pullback, compare  # noqa: E402
+from cislens_onnx.node import Node, Uncovered
+from cislens_onnx.operators.pooling import average, largest
 
 pytestmark = [pytest.mark.onnx, pytest.mark.torch]
 
