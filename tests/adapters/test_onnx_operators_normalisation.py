@@ -27,6 +27,7 @@ CASES: list[tuple[str, list[tuple[int, ...]], int, dict[str, Any]]] = [
     ("BatchNormalization", [(2, 3), (3,), (3,), (3,), (3,)], 26, {"epsilon": 1e-2}),
     ("LayerNormalization", [(2, 3, 5), (5,), (5,)], 17, {}),
     ("LayerNormalization", [(2, 3, 5), (5,)], 17, {"epsilon": 1e-3}),
+    ("LayerNormalization", [(2, 3, 5), (1,), ()], 17, {}),
     ("LayerNormalization", [(2, 3, 5), (3, 5), (3, 5)], 26, {"axis": 1}),
     ("LayerNormalization", [(2, 3, 5), (5,), (5,)], 17, {"outputs": 3}),
     ("RMSNormalization", [(2, 3, 5), (5,)], 23, {}),
@@ -109,6 +110,12 @@ def test_zeros_divided_by_their_norm_stay_zeros_and_have_a_gradient() -> None:
     OPERATORS["LpNormalization"](Node("node", "LpNormalization", ("x",), ("y",)), x).sum().backward()
     assert x.grad is not None
     assert bool(torch.isfinite(x.grad).all())
+
+
+def test_a_scale_over_other_axes_than_the_normalised_has_no_torch_execution() -> None:
+    node = Node("node", "LayerNormalization", ("x", "s"), ("y",))
+    with pytest.raises(Uncovered, match="LayerNormalization with a scale or offset over more axes"):
+        OPERATORS["LayerNormalization"](node, torch.ones(2, 3, 4), torch.ones(3, 1))
 
 
 def test_training_has_no_torch_execution() -> None:

@@ -32,8 +32,8 @@ def over_last_axes(
     """Normalise over the last axes by their own mean and variance."""
     axis, epsilon = node.setting("axis", -1) % x.ndim, node.setting("epsilon", 1e-5)
     shape = x.shape[axis:]
-    offset = None if offset is None else offset.expand(shape)
-    answer = functional.layer_norm(x, list(shape), scale.expand(shape), offset, epsilon)
+    offset = None if offset is None else _over(node, offset, shape)
+    answer = functional.layer_norm(x, list(shape), _over(node, scale, shape), offset, epsilon)
     if len(node.outputs) == 1:
         return answer
     variance, mean = torch.var_mean(x, tuple(range(axis, x.ndim)), correction=0, keepdim=True)
@@ -44,7 +44,14 @@ def over_last_axes(
 def by_root_mean_square(node: Node, x: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
     """Divide by the root of the mean square over the last axes."""
     shape = x.shape[node.setting("axis", -1) % x.ndim :]
-    return functional.rms_norm(x, list(shape), scale.expand(shape), node.setting("epsilon", 1e-5))
+    return functional.rms_norm(x, list(shape), _over(node, scale, shape), node.setting("epsilon", 1e-5))
+
+
+def _over(node: Node, array: torch.Tensor, shape: torch.Size) -> torch.Tensor:
+    """Return a scale or offset for each value that is normalised with the others."""
+    if array.ndim > len(shape):
+        raise Uncovered(f"{node.operator} with a scale or offset over more axes than it normalises")
+    return array.expand(shape)
 
 
 @operator("InstanceNormalization")

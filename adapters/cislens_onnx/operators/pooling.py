@@ -59,6 +59,10 @@ class Windows:
         pairs = zip(self.pads, self.beyond, strict=True)
         return widths([(before, after + more) for (before, after), more in pairs])
 
+    def padded(self, x: torch.Tensor, value: float = 0.0) -> torch.Tensor:
+        """Return the input with all that windows reach over."""
+        return functional.pad(x, self.widths, value=value) if any(self.widths) else x
+
 
 @operator("MaxPool")
 def largest(node: Node, x: torch.Tensor) -> torch.Tensor:
@@ -69,7 +73,7 @@ def largest(node: Node, x: torch.Tensor) -> torch.Tensor:
     function = for_axes(node, MAXIMA, x.ndim - 2)
     padding, ceiling = windows.padding, windows.ceiling
     if padding is None:
-        x, padding, ceiling = functional.pad(x, windows.widths, value=float("-inf")), 0, False
+        x, padding, ceiling = windows.padded(x, float("-inf")), 0, False
     answer: torch.Tensor = function(x, windows.kernel, windows.strides, padding, windows.dilations, ceiling)
     return answer
 
@@ -84,25 +88,27 @@ def average(node: Node, x: torch.Tensor) -> torch.Tensor:
         function = for_axes(node, AVERAGES, x.ndim - 2)
         answer: torch.Tensor = function(x, windows.kernel, windows.strides, padding, windows.ceiling, with_padding)
         return answer
+    means = _mean(node, windows.padded(x), windows)
+    if not any(windows.beyond if with_padding else windows.widths):
+        return means
     # The share of a window that counts is the mean, in the same windows, of ones where values count.
     sizes = [size + sum(pads) if with_padding else size for size, pads in zip(x.shape[2:], windows.pads, strict=True)]
-    counted = x.new_ones(1, 1, *sizes)
-    beyond = widths([(0, more) for more in windows.beyond])
-    share = _mean(node, functional.pad(counted, beyond if with_padding else windows.widths), windows)
-    means = _mean(node, functional.pad(x, windows.widths), windows)
-    return means if bool((share == 1).all()) else torch.div(means, share)
+    counted = torch.ones(1, 1, *sizes, dtype=x.dtype, device=x.device)
+    behind = widths([(0, more) for more in windows.beyond])
+    padded = functional.pad(counted, behind) if with_padding else windows.padded(counted)
+    return torch.div(means, _mean(node, padded, windows))
 
 
 def _mean(node: Node, x: torch.Tensor, windows: Windows) -> torch.Tensor:
-    axes = len(windows.kernel)
+    axes, channels = len(windows.kernel), x.shape[1]
     if set(windows.dilations) == {1}:
         answer: torch.Tensor = for_axes(node, AVERAGES, axes)(x, windows.kernel, windows.strides)
         return answer
+    # torch's pooling spreads no windows, its convolution does.
     size = torch.Size(windows.kernel).numel()
-    weight = x.new_ones(x.shape[1], 1, *windows.kernel) / size
-    spread: torch.Tensor = for_axes(node, CONVOLUTIONS, axes)(
-        x, weight, None, windows.strides, 0, windows.dilations, x.shape[1]
-    )
+    weight = torch.full((channels, 1, *windows.kernel), 1 / size, dtype=x.dtype, device=x.device)
+    function = for_axes(node, CONVOLUTIONS, axes)
+    spread: torch.Tensor = function(x, weight, None, windows.strides, 0, windows.dilations, channels)
     return spread
 
 
@@ -111,8 +117,8 @@ def norm(node: Node, x: torch.Tensor) -> torch.Tensor:
     """Return the p-norm of each window."""
     # torch's own takes powers of the values as they are, ONNX of their sizes.
     windows, p = Windows(node, x.shape[2:]), node.setting("p", 2)
-    powers = functional.pad(torch.pow(torch.abs(x), p), windows.widths)
-    sums = torch.mul(_mean(node, powers, windows), torch.Size(windows.kernel).numel())
+    means = _mean(node, windows.padded(torch.pow(torch.abs(x), p)), windows)
+    sums = torch.mul(means, torch.Size(windows.kernel).numel())
     return torch.pow(sums, 1 / p)
 
 

@@ -55,7 +55,8 @@ def _reduced(reduction: Reduction) -> Operator:
     def reduced(node: Node, x: torch.Tensor, axes: torch.Tensor | None = None) -> torch.Tensor:
         listed = axes.tolist() if axes is not None else node.setting("axes", [])
         if not listed and node.setting("noop_with_empty_axes", 0):
-            return x
+            # Each value alone is still squared, say: it is reduced over an axis of its own.
+            return reduction(x.unsqueeze(-1), (x.ndim,), False)
         chosen = tuple(sorted(axis % x.ndim for axis in listed)) or tuple(range(x.ndim))
         return reduction(x, chosen, bool(node.setting("keepdims", 1)))
 
@@ -118,4 +119,5 @@ def hardmax(node: Node, x: torch.Tensor) -> torch.Tensor:
 
 
 def _first_largest(x: torch.Tensor, axis: int) -> torch.Tensor:
-    return torch.zeros_like(x).scatter(axis, torch.argmax(x, axis, keepdim=True), 1)
+    zeros = torch.zeros(x.shape, dtype=x.dtype, device=x.device)
+    return zeros.scatter(axis, torch.argmax(x, axis, keepdim=True), 1)
