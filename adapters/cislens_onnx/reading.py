@@ -12,6 +12,7 @@ import onnx.inliner
 from onnx import TensorProto, numpy_helper
 
 from cislens.errors import OracleError, UntrustedError
+from cislens_onnx.padding import state_padding
 
 OLDEST_OPSET = 11
 MISTAKEN = (
@@ -51,6 +52,7 @@ def read_model(path: Path) -> onnx.ModelProto:
     except Exception as error:  # onnx raises whatever its parts raise
         reason = str(error).strip().partition("\n")[0][:200]
         raise OracleError(f"{path} must be a whole and valid ONNX model, but {reason}: export it again") from error
+    state_padding(inlined)
     _check_finite(inlined, path)
     return inlined
 

@@ -78,15 +78,17 @@ def compare(operator: str, inputs: Arrays, opset: int, outputs: int = 1, **attri
             np.testing.assert_allclose(array, wanted, rtol=0, atol=bound)
 
 
-def check_pullback(operator: str, inputs: Arrays, opset: int, outputs: int = 1, **attributes: Any) -> None:
-    """Check the pullback against central differences in float64, with respect to every floating input."""
+def check_pullback(
+    operator: str, inputs: Arrays, opset: int, outputs: int = 1, first: int | None = None, **attributes: Any
+) -> None:
+    """Check the pullback against central differences in float64, with respect to all floating inputs or the first."""
     model = node_model(operator, inputs, opset, outputs, **attributes)
     (proto,) = model.graph.node
     settings: Mapping[str, Any] = {a.name: _attribute(a) for a in proto.attribute}
     node = Node("node", operator, tuple(proto.input), tuple(proto.output), settings, opset)
     tensors = [None if a is None else torch.from_numpy(np.array(a)) for a in inputs]
     tensors = [t.double() if t is not None and t.is_floating_point() else t for t in tensors]
-    places = [i for i, t in enumerate(tensors) if t is not None and t.is_floating_point()]
+    places = [i for i, t in enumerate(tensors) if t is not None and t.is_floating_point()][:first]
 
     def call(*moved: torch.Tensor) -> tuple[torch.Tensor, ...]:
         given = list(tensors)

@@ -1,4 +1,7 @@
-"""Convolutions and matrix products of ONNX: the torch execution against onnxruntime, and its pullback."""
+"""Convolutions and matrix products of ONNX: the torch execution against onnxruntime, and its pullback.
+
+Also, for the families that layers are made of, what layer a node reads as.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,10 @@ import torch
 from tests.adapters.onnx_models import check_pullback, compare
 
 from cislens_onnx.node import Node, Uncovered
+from cislens_onnx.operators import OPERATORS
 from cislens_onnx.operators.convolution import convolution, general_product, transposed_convolution
+from cislens_torch.operation import Axes
+from cislens_torch.trace import trace
 
 pytestmark = [pytest.mark.onnx, pytest.mark.torch]
 
@@ -151,3 +157,51 @@ def test_the_weights_of_a_dense_layer_reach_torch_as_they_are() -> None:
     with Watch():
         general_product(Node("node", "Gemm", ("x", "w", "b"), ("y",)), torch.randn(3, 4), weight, bias)
     assert [tensor.data_ptr() for tensor in seen] == [weight.data_ptr(), bias.data_ptr()]
+
+
+class OneNode(torch.nn.Module):
+    def __init__(self, node: Node, constants: list[torch.Tensor]) -> None:
+        super().__init__()
+        self.node, self.constants = node, constants
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        answer: torch.Tensor = OPERATORS[self.node.operator](self.node, x, *self.constants)
+        return answer
+
+
+@pytest.mark.parametrize(
+    ("operator", "shapes", "chosen", "kinds"),
+    [
+        ("Conv", [(6, 4, 3), (6,)], {"pads": [1, 1]}, ["convolution"]),
+        ("Conv", [(6, 4, 4)], {"auto_pad": "SAME_UPPER"}, ["pad", "convolution"]),
+        ("MatMul", [(12, 5)], {}, ["dense"]),
+        ("MaxPool", [], {"kernel_shape": [3], "strides": [3]}, ["pool"]),
+        ("MaxPool", [], {"kernel_shape": [2], "auto_pad": "SAME_UPPER"}, ["pad", "pool"]),
+        ("AveragePool", [], {"kernel_shape": [3], "pads": [1, 1]}, ["pool"]),
+        ("AveragePool", [], {"kernel_shape": [2], "auto_pad": "SAME_UPPER"}, ["pad", "pool", "multiply"]),
+        ("GlobalAveragePool", [], {}, ["global_pool"]),
+        ("GlobalMaxPool", [], {}, ["global_pool"]),
+        ("BatchNormalization", [(4,)] * 4, {}, ["normalisation"]),
+        ("Dropout", [], {}, ["dropout"]),
+        ("Relu", [], {}, ["activation"]),
+        ("PRelu", [(4, 1)], {}, ["activation"]),
+        ("ThresholdedRelu", [], {}, ["activation"]),
+        ("Gelu", [], {}, ["activation"]),
+        ("Clip", [(), ()], {}, ["activation"]),
+        ("Pow", [()], {}, ["activation"]),
+        ("Add", [(4, 1)], {}, ["add"]),
+        ("Sub", [(4, 1)], {}, ["add"]),
+        ("Div", [(4, 1)], {}, ["multiply"]),
+        ("Softmax", [], {"axis": 1}, ["activation"]),
+        ("ReduceMean", [], {"axes": [2], "keepdims": 0}, ["global_pool"]),
+        ("ReduceMax", [], {"axes": [-1]}, ["global_pool"]),
+        ("Identity", [], {}, []),
+    ],
+)
+def test_a_node_reads_as_the_layer_that_it_is(
+    operator: str, shapes: list[Any], chosen: dict[str, Any], kinds: list[str]
+) -> None:
+    constants = [torch.rand(shape) for shape in shapes]
+    module = OneNode(Node("node", operator, ("x",) * (1 + len(shapes)), ("y",), chosen), constants)
+    watched, _ = trace(module, torch.randn(2, 4, 12), Axes(0, 2), lambda x: {"y": module(x)})
+    assert [operation.does.kind for operation in watched.operations.values()] == kinds
