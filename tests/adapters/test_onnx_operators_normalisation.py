@@ -32,6 +32,7 @@ CASES: list[tuple[str, list[tuple[int, ...]], int, dict[str, Any]]] = [
     ("LayerNormalization", [(2, 3, 5), (5,), (5,)], 17, {"outputs": 3}),
     ("RMSNormalization", [(2, 3, 5), (5,)], 23, {}),
     ("RMSNormalization", [(2, 3, 5), (3, 5)], 26, {"axis": -2, "epsilon": 1e-2}),
+    ("RMSNormalization", [(2, 3, 5), (1, 3, 5)], 23, {}),
     ("InstanceNormalization", [(2, 3, 5), (3,), (3,)], 11, {}),
     ("InstanceNormalization", [(1, 3, 4, 5), (3,), (3,)], 22, {"epsilon": 1e-2}),
     ("GroupNormalization", [(2, 6, 5), (3,), (3,)], 18, {"num_groups": 3}),

@@ -43,8 +43,11 @@ def over_last_axes(
 @operator("RMSNormalization")
 def by_root_mean_square(node: Node, x: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
     """Divide by the root of the mean square over the last axes."""
-    shape = x.shape[node.setting("axis", -1) % x.ndim :]
-    return functional.rms_norm(x, list(shape), _over(node, scale, shape), node.setting("epsilon", 1e-5))
+    shape, epsilon = x.shape[node.setting("axis", -1) % x.ndim :], node.setting("epsilon", 1e-5)
+    if scale.ndim > len(shape):
+        # torch's exporter writes ones of the input's number of axes where a model has no scale.
+        return torch.mul(functional.rms_norm(x, list(shape), None, epsilon), scale)
+    return functional.rms_norm(x, list(shape), scale.expand(shape), epsilon)
 
 
 def _over(node: Node, array: torch.Tensor, shape: torch.Size) -> torch.Tensor:
