@@ -233,7 +233,13 @@ KINDS = (
         "ONNX, of torch's TorchScript exporter", "model.onnx", "onnxruntime", onnx_of_torch(dynamo=False), "opset 11 on"
     ),
     Kind("ONNX, of torch's exporter since 2.5", "model.onnx", "onnxruntime", onnx_of_torch(dynamo=True), "opset 11 on"),
-    Kind("ONNX, of Keras", "model.onnx", "onnxruntime", onnx_of_keras, "opset 11 on"),
+    Kind(
+        "ONNX, of Keras",
+        "model.onnx",
+        "onnxruntime",
+        onnx_of_keras,
+        "opset 11 on; recurrent layers are exported as loops, which predict and no more",
+    ),
     Kind("Keras 3", "model.keras", "keras", lambda _: Files("enhancer.keras")),
     Kind("Keras 3, HDF5", "model.h5", "keras", saved_as("enhancer_keras3.h5")),
     Kind("Keras 1 and 2, HDF5", "model.h5", "keras", keras_2, "what Keras 3 lacks is read by `tf-keras`, if installed"),

@@ -59,5 +59,13 @@ def page() -> str:
     return HEADER.format(count=len(files)) + "\n".join(rows) + "\n"
 
 
+def names(text: str) -> list[str]:
+    """Return the files that a page lists; sentences hold numbers that differ from run to run."""
+    return [line.split(" | ")[0] for line in text.splitlines()]
+
+
 if __name__ == "__main__":
-    PAGE.write_text(page())
+    text = page()
+    if "--check" in sys.argv:
+        sys.exit(None if names(PAGE.read_text()) == names(text) else f"{PAGE} is out of date: run this script")
+    PAGE.write_text(text)

@@ -24,10 +24,14 @@ class NodeModule(nn.Module):
         for i, name in enumerate(node.inputs):
             held = constants.get(name)
             self.places.append(None if held is None else f"constant{i}")
-            if held is not None and held.is_floating_point():
+            if held is None:
+                continue
+            if held.is_floating_point():
                 self.register_parameter(f"constant{i}", nn.Parameter(held, requires_grad=False))
-            elif held is not None:
+            elif held.dtype == torch.bool:
                 self.register_buffer(f"constant{i}", held)
+            else:
+                setattr(self, f"constant{i}", held)  # sizes and places, which stay on the CPU with the shapes they meet
 
     def extra_repr(self) -> str:
         """Show the operator and its settings, which are part of a model's fingerprint."""

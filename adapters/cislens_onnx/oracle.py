@@ -171,6 +171,8 @@ class OnnxOracle(Oracle):
             return None, f"it needs {error.name}, which is not installed: pip install 'cislens[onnx,torch]'"
         except Uncovered as error:
             return None, f"the torch execution of ONNX does not cover {error}"
+        except Exception as error:  # a form that an operator's torch function does not expect: predictions remain
+            return None, f"the torch execution of the graph fails ({type(error).__name__}: {error})"
         return (execution, "") if not execution.disagreement else (None, execution.disagreement)
 
     @property

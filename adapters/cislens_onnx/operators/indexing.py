@@ -58,7 +58,7 @@ def gather(node: Node, x: torch.Tensor, indices: torch.Tensor) -> torch.Tensor:
 def gather_elements(node: Node, x: torch.Tensor, indices: torch.Tensor) -> torch.Tensor:
     """Take for each value of the result its own place along an axis."""
     axis = node.setting("axis", 0)
-    return torch.gather(x, axis, torch.where(indices < 0, indices + x.shape[axis], indices))
+    return torch.gather(x, axis, torch.where(indices < 0, indices + x.shape[axis], indices).to(x.device))
 
 
 @operator("GatherND")
@@ -66,7 +66,7 @@ def gather_nd(node: Node, x: torch.Tensor, indices: torch.Tensor) -> torch.Tenso
     """Take places along several axes at once."""
     if node.setting("batch_dims", 0):
         raise Uncovered("GatherND with batch_dims")
-    return x[tuple(indices.unbind(-1))]
+    return x[tuple(indices.to(x.device).unbind(-1))]
 
 
 @operator("ScatterND")
@@ -75,14 +75,14 @@ def scatter_nd(node: Node, x: torch.Tensor, indices: torch.Tensor, updates: torc
     how = node.setting("reduction", "none")
     if how not in ("none", "add"):
         raise Uncovered(f"ScatterND with reduction {how}")
-    return torch.index_put(x, tuple(indices.unbind(-1)), updates, accumulate=how == "add")
+    return torch.index_put(x, tuple(indices.to(x.device).unbind(-1)), updates, accumulate=how == "add")
 
 
 @operator("ScatterElements")
 def scatter_elements(node: Node, x: torch.Tensor, indices: torch.Tensor, updates: torch.Tensor) -> torch.Tensor:
     """Put values, or add them, each into its own place along an axis."""
     how, axis = node.setting("reduction", "none"), node.setting("axis", 0)
-    places = torch.where(indices < 0, indices + x.shape[axis], indices)
+    places = torch.where(indices < 0, indices + x.shape[axis], indices).to(x.device)
     if how == "none":
         return torch.scatter(x, axis, places, updates)
     if how == "add":
@@ -134,4 +134,4 @@ def diagonal_like(node: Node, x: torch.Tensor) -> torch.Tensor:
     if node.setting("dtype") is not None:
         raise Uncovered("EyeLike of another number type")
     rows, columns = (torch.arange(size, device=x.device) for size in x.shape)
-    return (columns == rows[:, None] + node.setting("k", 0)).to(x.dtype)
+    return torch.eq(columns, rows[:, None] + node.setting("k", 0)).to(x.dtype)
