@@ -238,7 +238,7 @@ KINDS = (
         "model.onnx",
         "onnxruntime",
         onnx_of_keras,
-        "opset 11 on; recurrent layers are exported as loops, which predict and no more",
+        "opset 11 on",
     ),
     Kind("Keras 3", "model.keras", "keras", lambda _: Files("enhancer.keras")),
     Kind("Keras 3, HDF5", "model.h5", "keras", saved_as("enhancer_keras3.h5")),

@@ -36,9 +36,18 @@ class Graph:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
 
-    def giver(self, value: str) -> Node | None:
-        """Return the node that gives a value, None for an input or constant."""
-        return next((node for node in self.nodes if value in node.outputs), None)
+    @property
+    def operators(self) -> frozenset[str]:
+        """Operators of its nodes, and of the bodies of its loops."""
+        inner = [node.setting("body").operators for node in self.nodes if node.operator == "Loop"]
+        return frozenset({node.operator for node in self.nodes}.union(*inner))
+
+    @property
+    def read_from_outside(self) -> tuple[str, ...]:
+        """Values that it reads but neither holds nor computes: those of the graph around it."""
+        own = {*self.inputs, *self.constants, *(name for node in self.nodes for name in node.outputs)}
+        read = (name for names in (*(node.inputs for node in self.nodes), self.outputs) for name in names)
+        return tuple(dict.fromkeys(name for name in read if name and name not in own))
 
 
 def graph_of(model: onnx.ModelProto) -> Graph:
@@ -47,14 +56,18 @@ def graph_of(model: onnx.ModelProto) -> Graph:
     Raises
     ------
     Uncovered
-        If a node holds a graph of its own (If, Loop, Scan).
+        If a node chooses between graphs of its own (If), or is of no operator set of ONNX's.
     """
     opset = next(one.version for one in model.opset_import if one.domain in ("", "ai.onnx"))
-    names = readable_names(model.graph.node)
-    nodes = tuple(_node(node, name, opset) for node, name in zip(model.graph.node, names, strict=True))
-    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
-    inputs = tuple(value.name for value in model.graph.input if value.name not in constants)
-    return Graph(nodes, constants, inputs, tuple(value.name for value in model.graph.output))
+    return _read(model.graph, opset)
+
+
+def _read(graph: onnx.GraphProto, opset: int) -> Graph:
+    names = readable_names(graph.node)
+    nodes = tuple(_node(node, name, opset) for node, name in zip(graph.node, names, strict=True))
+    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    inputs = tuple(value.name for value in graph.input if value.name not in constants)
+    return Graph(nodes, constants, inputs, tuple(value.name for value in graph.output))
 
 
 def readable_names(nodes: Sequence[onnx.NodeProto]) -> list[str]:
@@ -81,14 +94,19 @@ def readable_names(nodes: Sequence[onnx.NodeProto]) -> list[str]:
 def _node(node: onnx.NodeProto, name: str, opset: int) -> Node:
     if node.domain not in ("", "ai.onnx"):
         raise Uncovered(f"{node.domain}.{node.op_type}")
+    if node.op_type == "Loop":
+        # What its body reads of the graph around it becomes an input like any other.
+        body = _read(node.attribute[0].g, opset)
+        inputs = (*node.input, *body.read_from_outside)
+        return Node(name, node.op_type, inputs, tuple(node.output), {"body": body}, opset)
     settings = {attribute.name: _setting(attribute, node.op_type) for attribute in node.attribute}
     return Node(name, node.op_type, tuple(node.input), tuple(node.output), settings, opset)
 
 
 def _setting(attribute: AttributeProto, operator: str) -> Any:
-    value = helper.get_attribute_value(attribute)
-    if isinstance(value, onnx.GraphProto) or attribute.type == AttributeProto.GRAPHS:
+    if attribute.type in (AttributeProto.GRAPH, AttributeProto.GRAPHS):
         raise Uncovered(operator)
+    value = helper.get_attribute_value(attribute)
     if isinstance(value, TensorProto):
         return numpy_helper.to_array(value)
     if isinstance(value, bytes):

@@ -67,7 +67,7 @@ class GraphModule(nn.Module):
 
     def __init__(self, graph: Graph, sequence: str, others: Mapping[str, np.ndarray]) -> None:
         super().__init__()
-        lacking = sorted({node.operator for node in graph.nodes} - set(OPERATORS))
+        lacking = sorted(graph.operators - set(OPERATORS))
         if lacking:
             raise Uncovered(", ".join(lacking))
         constants = {name: torch.from_numpy(np.array(value)) for name, value in graph.constants.items()}

@@ -10,6 +10,7 @@ pytest.importorskip("onnxruntime")
 from tests.adapters import (
     test_onnx_operators_convolution,
     test_onnx_operators_elementwise,
+    test_onnx_operators_loop,
     test_onnx_operators_normalisation,
     test_onnx_operators_pooling,
     test_onnx_operators_recurrent,
@@ -23,6 +24,7 @@ pytestmark = [pytest.mark.onnx, pytest.mark.torch]
 FAMILIES = (
     test_onnx_operators_convolution,
     test_onnx_operators_elementwise,
+    test_onnx_operators_loop,
     test_onnx_operators_normalisation,
     test_onnx_operators_pooling,
     test_onnx_operators_recurrent,
