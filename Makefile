@@ -38,7 +38,7 @@ peers: $(READY) ## install what the slow suite compares with
 	  $(BIN)/python -m pip install --quiet --quiet --constraint constraints.txt tangermeme && \
 	  $(BIN)/python -m pip install --quiet --quiet --constraint constraints.txt --no-deps bpnet-lite; }
 
-test-slow: peers ## what the fast suite leaves out
+test-slow: $(READY) ## what the fast suite leaves out
 	$(BIN)/python -m pytest -m slow $(PYTEST_OPTIONS)
 
 test-all: peers ## both suites

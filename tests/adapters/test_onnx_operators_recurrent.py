@@ -55,6 +55,9 @@ RECURRENT: list[Case] = [
 ]
 RECURRENT += [recurrent("RNN", "forward", True, activations=["Relu"])]
 QUERY, KEY, VALUE = normal(2, 3, 8), normal(2, 5, 8), normal(2, 5, 8)
+# Four heads of queries share two of keys and values, whose widths differ; the first query sees nothing.
+HEADS = [normal(2, 4, 3, 4), normal(2, 2, 5, 4), normal(2, 2, 5, 3)]
+SEEN = np.array([[False] * 5, [True, False, True, True, False], [True] * 5])
 ATTENTION: list[Case] = [
     ("Attention", [normal(2, 2, 3, 4), normal(2, 2, 5, 4), normal(2, 2, 5, 4)], {}),
     ("Attention", [QUERY, KEY, VALUE], {"q_num_heads": 2, "kv_num_heads": 2}),
@@ -62,6 +65,13 @@ ATTENTION: list[Case] = [
     ("Attention", [QUERY, KEY[..., :4].copy(), VALUE[..., :4].copy()], {"q_num_heads": 4, "kv_num_heads": 2}),
     ("Attention", [normal(2, 2, 5, 4), normal(2, 2, 5, 4), normal(2, 2, 5, 4)], {"is_causal": 1}),
     ("Attention", [normal(2, 2, 3, 4), normal(2, 2, 5, 4), normal(2, 2, 5, 4), normal(3, 5)], {}),
+    ("Attention", [*HEADS, normal(2, 1, 3, 5)], {"is_causal": 1}),
+    ("Attention", [*HEADS, SEEN], {}),
+    ("Attention", [*HEADS, SEEN], {"is_causal": 1, "scale": 0.3}),
+    ("Attention", HEADS, {"softcap": 0.5}),
+    ("Attention", HEADS, {"softcap": 0.5, "is_causal": 1}),
+    ("Attention", [*HEADS, normal(4, 3, 5)], {"softcap": 0.5, "scale": 0.3}),
+    ("Attention", [*HEADS, SEEN], {"softcap": 0.5}),
 ]
 CASES = RECURRENT + ATTENTION
 COVERED = {operator for operator, *_ in CASES}
@@ -78,10 +88,11 @@ def test_a_recurrent_layer_answers_as_onnxruntime_does(case: Case, opset: int) -
     compare(operator, inputs, opset, **given)
 
 
+@pytest.mark.parametrize("opset", [23, 24])
 @pytest.mark.parametrize("case", ATTENTION, ids=named)
-def test_attention_answers_as_onnxruntime_does(case: Case) -> None:
+def test_attention_answers_as_onnxruntime_does(case: Case, opset: int) -> None:
     operator, inputs, given = case
-    compare(operator, inputs, 23, **given)
+    compare(operator, inputs, opset, **given)
 
 
 @pytest.mark.parametrize("case", CASES, ids=named)
@@ -121,3 +132,10 @@ def test_attention_that_answers_with_its_cache_is_named() -> None:
     node = Node("node", "Attention", ("q", "k", "v"), ("y", "keys", "values"), {}, 23)
     with pytest.raises(Uncovered, match="a cache of keys and values"):
         OPERATORS["Attention"](node, *(torch.zeros(1, 1, 2, 4) for _ in range(3)))
+
+
+@pytest.mark.parametrize("place", [4, 5, 6])
+def test_attention_that_is_given_a_cache_or_its_length_is_named(place: int) -> None:
+    inputs: list[Any] = [*(torch.zeros(1, 1, 2, 4) for _ in range(3)), *[None] * (place - 3), torch.zeros(1)]
+    with pytest.raises(Uncovered, match="a cache of keys and values"):
+        OPERATORS["Attention"](Node("node", "Attention", (), ("y",), {}, 24), *inputs)

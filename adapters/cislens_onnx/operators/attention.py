@@ -16,14 +16,11 @@ def attention(
     key: torch.Tensor,
     value: torch.Tensor,
     mask: torch.Tensor | None = None,
-    past_key: torch.Tensor | None = None,
-    past_value: torch.Tensor | None = None,
+    *cache: torch.Tensor | None,
 ) -> torch.Tensor:
     """Weigh values by the softmax of query times key; heads lie on an axis of their own, or among the features."""
-    if past_key is not None or past_value is not None or len([name for name in node.outputs if name]) > 1:
+    if any(part is not None for part in cache) or len([name for name in node.outputs if name]) > 1:
         raise Uncovered("Attention with a cache of keys and values, or with its scores as an output")
-    if node.setting("softcap", 0.0):
-        raise Uncovered("Attention with softcap")
     joined = query.ndim == 3
     if joined:
         query = _by_head(query, node.setting("q_num_heads"))
@@ -31,13 +28,33 @@ def attention(
     shared = query.shape[1] // key.shape[1]
     if shared > 1:  # several heads of queries share one of keys and values
         key, value = (part.repeat_interleave(shared, 1) for part in (key, value))
-    causal = bool(node.setting("is_causal", 0))
-    if causal and mask is not None:
-        raise Uncovered("Attention that is causal and masked")
-    answer = functional.scaled_dot_product_attention(
-        query, key, value, attn_mask=mask, is_causal=causal, scale=node.setting("scale")
-    )
+    causal, cap, scale = bool(node.setting("is_causal", 0)), node.setting("softcap", 0.0), node.setting("scale")
+    if causal and (mask is not None or cap):
+        mask, causal = _causal(query, key, mask), False
+    if cap:
+        query, key, mask = _capped(query, key, mask, cap, scale)
+    answer = functional.scaled_dot_product_attention(query, key, value, mask, is_causal=causal, scale=scale)
     return answer.transpose(1, 2).flatten(2) if joined else answer
+
+
+def _causal(query: torch.Tensor, key: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+    """Return a mask that also hides from every query the keys after it."""
+    seen = torch.ones((query.shape[2], key.shape[2]), dtype=torch.bool, device=key.device).tril()
+    if mask is None:
+        return seen
+    return mask & seen if mask.dtype == torch.bool else mask.masked_fill(~seen, -torch.inf)
+
+
+def _capped(
+    query: torch.Tensor, key: torch.Tensor, mask: torch.Tensor | None, cap: float, scale: float | None
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return queries, keys and a mask for scores that are bent to within a cap before any is hidden."""
+    factor: float = query.shape[-1] ** -0.5 if scale is None else scale
+    scores = cap * torch.tanh(torch.matmul(query, key.transpose(2, 3)) * (factor / cap))
+    if mask is not None:
+        scores = scores.masked_fill(~mask, -torch.inf) if mask.dtype == torch.bool else torch.add(scores, mask)
+    # torch caps no scores of its own, so all of them are in the mask, and queries and keys add nothing.
+    return torch.zeros_like(query), torch.zeros_like(key), scores
 
 
 def _by_head(x: torch.Tensor, heads: int) -> torch.Tensor:
