@@ -67,7 +67,36 @@ class Normed(nn.Module):
         return torch.nn.functional.softplus(self.last(self.pool(x).flatten(1)))
 
 
-MODELS = {"attention": Attending, "gated": Gated, "normed": Normed}
+class Remembering(nn.Module):
+    """What two layers of a memory hold at the end, read in both directions from (n, length, 4)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(4, 5, num_layers=2, batch_first=True, bidirectional=True)
+        self.last = nn.Linear(10, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.last(self.lstm(x)[1][0][-2:].transpose(0, 1).flatten(1))
+
+
+class Causal(nn.Module):
+    """Attention of every position to those up to it, from (n, length, 4)."""
+
+    mask: torch.Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Linear(4, 8), nn.Linear(8, 2)
+        self.heads = nn.MultiheadAttention(8, 2, batch_first=True)
+        self.register_buffer("mask", torch.ones(LENGTH, LENGTH, dtype=torch.bool).triu(1))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.first(x)
+        return self.last(self.heads(x, x, x, attn_mask=self.mask, need_weights=False)[0].amax(1))
+
+
+MODELS = {"attention": Attending, "gated": Gated, "normed": Normed, "remembering": Remembering, "causal": Causal}
+POSITIONS_FIRST = ("remembering", "causal")
 
 
 def dna(n: int) -> np.ndarray:
@@ -87,7 +116,8 @@ def assert_agree(oracle: Any, reference: Any) -> None:
 @pytest.mark.parametrize("name", MODELS)
 def test_torch_networks_agree_with_their_modules(name: str, exporter: str, tmp_path: Path) -> None:
     module = seeded(MODELS[name]()).eval()
-    path = onnx_exports.export(module, torch.zeros(3, 4, LENGTH), tmp_path / "m.onnx", exporter)
+    example = torch.zeros((3, LENGTH, 4) if name in POSITIONS_FIRST else (3, 4, LENGTH))
+    path = onnx_exports.export(module, example, tmp_path / "m.onnx", exporter)
     assert_agree(open_oracle(path), open_oracle(module, length=LENGTH))
 
 

@@ -6,21 +6,28 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given as drawn
+from hypothesis import settings
+from hypothesis import strategies as st
 
 pytest.importorskip("torch")
 pytest.importorskip("onnxruntime")
 
 import torch
 from tests.adapters.onnx_models import check_pullback, compare
+from torch import nn
 
 from cislens_onnx.node import Node, Uncovered
 from cislens_onnx.operators import OPERATORS
+from cislens_torch.operation import Axes
+from cislens_torch.trace import trace
 
 pytestmark = [pytest.mark.onnx, pytest.mark.torch]
 
 RNG = np.random.default_rng(3)
 LENGTH, ROWS, FEATURES, SIZE = 5, 2, 3, 4
 GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
+DIRECTIONS = ("forward", "reverse", "bidirectional")
 Case = tuple[str, list[Any], dict[str, Any]]
 
 
@@ -50,10 +57,12 @@ RECURRENT: list[Case] = [
         ("GRU", {"linear_before_reset": 0}),
         ("RNN", {}),
     )
-    for direction in ("forward", "reverse", "bidirectional")
+    for direction in DIRECTIONS
     for states in (False, True)
 ]
 RECURRENT += [recurrent("RNN", "forward", True, activations=["Relu"])]
+for _operator, _inputs, _ in RECURRENT[1::6]:
+    _inputs[4] = np.full(ROWS, LENGTH, np.int32)  # whole sequences, said in so many words
 QUERY, KEY, VALUE = normal(2, 3, 8), normal(2, 5, 8), normal(2, 5, 8)
 # Four heads of queries share two of keys and values, whose widths differ; the first query sees nothing.
 HEADS = [normal(2, 4, 3, 4), normal(2, 2, 5, 4), normal(2, 2, 5, 3)]
@@ -101,6 +110,62 @@ def test_the_pullback_is_the_derivative(case: Case) -> None:
     check_pullback(operator, inputs, 23, **given)
 
 
+@settings(max_examples=40, deadline=None)
+@drawn(st.data())
+def test_recurrent_layers_of_any_size_answer_as_onnxruntime_does(data: st.DataObject) -> None:
+    operator, direction = (data.draw(st.sampled_from(names)) for names in (sorted(GATES), DIRECTIONS))
+    length, n, features, size = data.draw(st.tuples(*[st.integers(1, 6)] * 4))
+    directions, rows = 2 if direction == "bidirectional" else 1, GATES[operator] * size
+    inputs: list[Any] = [
+        normal(length, n, features),
+        normal(directions, rows, features),
+        normal(directions, rows, size),
+    ]
+    inputs.append(normal(directions, 2 * rows) if data.draw(st.booleans()) else None)
+    if data.draw(st.booleans()):
+        inputs += [None, *(normal(directions, n, size) for _ in range(2 if operator == "LSTM" else 1))]
+    chosen = {"linear_before_reset": data.draw(st.integers(0, 1))} if operator == "GRU" else {}
+    outputs = 3 if operator == "LSTM" else 2
+    compare(operator, inputs, 22, outputs, hidden_size=size, direction=direction, **chosen)
+
+
+class OneNode(nn.Module):
+    """One node over positions that lie last, with everything but the sequence held."""
+
+    def __init__(self, node: Node, held: list[torch.Tensor]) -> None:
+        super().__init__()
+        self.node, self.held = node, held
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.node.operator == "Attention":
+            x = x.transpose(1, 2)
+            return OPERATORS["Attention"](self.node, x, x, x, *self.held)  # type: ignore[no-any-return]
+        return OPERATORS[self.node.operator](self.node, x.permute(2, 0, 1), *self.held)[0]  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS)
+@pytest.mark.parametrize(
+    ("operator", "chosen"), [("LSTM", {}), ("GRU", {}), ("GRU", {"linear_before_reset": 1}), ("RNN", {})]
+)
+def test_a_recurrent_node_reads_as_one_recurrent_layer(operator: str, chosen: dict[str, Any], direction: str) -> None:
+    _, (_, *weights), known = recurrent(operator, direction, **chosen)
+    node = Node("node", operator, ("x", "w", "r"), ("y",), known, 22)
+    kinds = kinds_of(node, [torch.from_numpy(weight) for weight in weights])
+    assert [kind for kind in kinds if kind is not None] == ["recurrent"]
+
+
+@pytest.mark.parametrize("chosen", [{}, {"is_causal": 1}, {"softcap": 2.0}])
+def test_an_attention_node_reads_as_one_attention_layer(chosen: dict[str, Any]) -> None:
+    node = Node("node", "Attention", ("q", "k", "v"), ("y",), {"q_num_heads": 1, "kv_num_heads": 1, **chosen}, 23)
+    assert kinds_of(node, []).count("attention") == 1
+
+
+def kinds_of(node: Node, held: list[torch.Tensor]) -> list[str]:
+    module = OneNode(node, held)
+    watched, _ = trace(module, torch.randn(2, FEATURES, LENGTH), Axes(0, 2), lambda x: {"y": module(x)})
+    return [operation.does.kind for operation in watched.operations.values()]
+
+
 @pytest.mark.parametrize("operator", ["LSTM", "GRU", "RNN"])
 def test_batches_that_come_first_are_turned(operator: str) -> None:
     _, (x, *weights), given = recurrent(operator, "forward")
@@ -126,6 +191,24 @@ def test_a_form_that_is_not_covered_is_named(operator: str, given: dict[str, Any
     node = Node("node", operator, (), ("y",), {**known, **given}, 14)
     with pytest.raises(Uncovered, match=said):
         OPERATORS[operator](node, *(torch.from_numpy(array) for array in inputs))
+
+
+@pytest.mark.parametrize(
+    ("operator", "place", "said"),
+    [
+        ("LSTM", 4, "LSTM with sequence_lens"),
+        ("GRU", 4, "GRU with sequence_lens"),
+        ("RNN", 4, "RNN with sequence_lens"),
+        ("LSTM", 7, "LSTM with peepholes"),
+    ],
+)
+def test_an_input_that_is_not_covered_is_named(operator: str, place: int, said: str) -> None:
+    _, inputs, known = recurrent(operator, "forward")
+    tensors = [torch.from_numpy(array) for array in inputs]
+    with pytest.raises(Uncovered, match=said):
+        OPERATORS[operator](
+            Node("node", operator, (), ("y",), known, 14), *tensors, *[None] * (place - 3), torch.ones(ROWS)
+        )
 
 
 def test_attention_that_answers_with_its_cache_is_named() -> None:
