@@ -28,7 +28,7 @@ REDUCTIONS = frozenset(
 DROPOUTS = frozenset(
     "dropout dropout1d dropout2d dropout3d alpha_dropout feature_dropout feature_alpha_dropout".split()
 )
-RECURRENT = frozenset({"lstm", "gru", "rnn_tanh", "rnn_relu", "repeated"})
+RECURRENT = frozenset({"lstm", "gru", "rnn_tanh", "rnn_relu", "repeated", "recurrence"})
 ATTENTION = frozenset({"scaled_dot_product_attention", "multi_head_attention_forward"})
 PADS = frozenset({"pad", "constant_pad_nd"})
 
