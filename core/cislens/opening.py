@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import importlib.util
 import inspect
@@ -86,7 +87,9 @@ def _open_named(text: str, weights: Path | None, options: OracleOptions) -> Orac
         source = Path(match["file"])
         if not source.exists():
             raise OracleError(f"{text} must name a function in a Python file that exists, got {source}")
-        return _open_member(_load_file(source), match["name"], weights, options, f"{source.name}:{match['name']}")
+        return _open_member(
+            _load_file(source, match["name"]), match["name"], weights, options, f"{source.name}:{match['name']}"
+        )
     if match := IN_MODULE.fullmatch(text):
         return _open_member(_load_module(match["module"], text), match["name"], weights, options, text)
     raise OracleError(
@@ -95,13 +98,13 @@ def _open_named(text: str, weights: Path | None, options: OracleOptions) -> Orac
     )
 
 
-def _load_file(path: Path) -> ModuleType:
+def _load_file(path: Path, wanted: str) -> ModuleType:
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     for adapter in registry().adapters.values():
-        adapter.prepare(path.read_text(errors="replace"))
+        adapter.prepare(_what_runs(path.read_text(errors="replace"), wanted))
     folder = str(path.parent.resolve())
     sys.path.insert(0, folder)  # so that the file finds its neighbours
     try:
@@ -113,6 +116,16 @@ def _load_file(path: Path) -> ModuleType:
     finally:
         sys.path.remove(folder)
     return module
+
+
+def _what_runs(code: str, wanted: str) -> str:
+    """Return a file's text without its other functions, which may be of frameworks that the wanted one does not use."""
+    try:
+        tree = ast.parse(code)
+    except SyntaxError:
+        return code  # told with its line when the file is run
+    tree.body = [part for part in tree.body if not isinstance(part, ast.FunctionDef) or part.name == wanted]
+    return ast.unparse(tree)
 
 
 def _load_module(name: str, text: str) -> ModuleType:

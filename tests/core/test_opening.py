@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -93,3 +96,15 @@ def test_a_file_that_does_not_run_is_one_sentence(tmp_path) -> None:
 def test_what_is_neither_model_nor_function_is_an_error() -> None:
     with pytest.raises(OracleError, match="got int"):
         open_oracle(3)
+
+
+def test_a_factory_of_one_framework_does_not_wait_for_another_of_the_same_file(tmp_path) -> None:
+    (tmp_path / "both.py").write_text(
+        "def function(x):\n    return x[:, 0, 0]\n\n\ndef other():\n    import keras\n\n    return keras.Model()\n"
+    )
+    code = (
+        "import sys; from cislens import open_oracle; "
+        f"open_oracle({str(tmp_path / 'both.py:function')!r}, length=20); print('keras' in sys.modules)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "False"

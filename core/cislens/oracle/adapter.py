@@ -64,7 +64,7 @@ class Adapter(ABC):
     def prepare(self, code: str) -> None:
         """Make ready for a user's Python file that is about to run, such as by importing its framework quietly.
 
-        `code` is the file's text, which tells whether it uses the framework.
+        `code` is what of the file's text is about to run, which tells whether it uses the framework.
         """
         return
 
