@@ -13,10 +13,12 @@ pytest.importorskip("torch")
 pytest.importorskip("onnxruntime")
 
 import torch
+from onnx import numpy_helper
 from tests.adapters.onnx_models import check_pullback, compare
 
 from cislens_onnx.node import Node, Uncovered
 from cislens_onnx.operators import OPERATORS
+from cislens_onnx.operators.shaping import CENTRED_NEAREST, PLAIN_NEAREST
 
 pytestmark = [pytest.mark.onnx, pytest.mark.torch]
 
@@ -50,6 +52,7 @@ MOVING: list[Case] = [
     ("Concat", [X], 13, {"axis": -1}),
     ("Split", [X], 11, {"axis": 2, "split": [1, 3], "outputs": 2}),
     ("Split", [X, whole(2, 2)], 13, {"axis": -1, "outputs": 2}),
+    ("Split", [X], 13, {"axis": 2, "outputs": 2}),
     ("Split", [X], 18, {"axis": 1, "num_outputs": 2, "outputs": 2}),
     ("Expand", [X[:, :1], whole(1, 3, 1)], 13, {}),
     ("Expand", [X[0], whole(5, 3, 4)], 13, {}),
@@ -58,6 +61,11 @@ MOVING: list[Case] = [
     ("Pad", [X, whole(0, 1, 0, 1, 0, -2), np.array(0.5, np.float32)], 13, {}),
     ("Pad", [X, whole(1, 2), None, whole(-1)], 18, {"mode": "reflect"}),
     ("Pad", [X, whole(0, 0, 1, 0, 0, 2)], 18, {"mode": "edge"}),
+    ("Pad", [X, whole(0, 1, 0, 0, 2, 0)], 18, {"mode": "reflect"}),
+    ("Pad", [X, whole(2, 1, 0, 0, -1, 0)], 18, {"mode": "edge"}),
+    ("Pad", [X[0], whole(0, 1, 0, 2)], 18, {"mode": "edge"}),
+    ("Pad", [IMAGE, whole(2, 3), None, whole(1)], 18, {"mode": "reflect"}),
+    ("Pad", [IMAGE, whole(0, 0, 0, 0, 0, 0, 0, 0)], 18, {"mode": "reflect"}),
     ("Pad", [X, whole(0, 0, 1, 0, 0, 2)], 19, {"mode": "wrap"}),
     ("DepthToSpace", [IMAGE], 13, {"blocksize": 2}),
     ("DepthToSpace", [IMAGE], 13, {"blocksize": 2, "mode": "CRD"}),
@@ -76,6 +84,16 @@ MOVING: list[Case] = [
         {"mode": "linear", "coordinate_transformation_mode": "align_corners"},
     ),
     ("Resize", [IMAGE, None, np.float32([1, 1, 2, 2])], 13, {"mode": "linear"}),
+    ("Resize", [X, np.float32([]), np.float32([1, 1, 3])], 11, {}),
+    ("Resize", [IMAGE, None, None, whole(2, 4, 8, 18)], 13, {"nearest_mode": "round_prefer_ceil"}),
+    ("Resize", [X, None, np.float32([1.5])], 18, {"mode": "linear", "axes": [-1]}),
+    ("Resize", [X, None, None, whole(9)], 19, {"mode": "linear", "axes": [2]}),
+    (
+        "Resize",
+        [X, None, np.float32([1, 1, 1.7])],
+        13,
+        {"mode": "linear", "coordinate_transformation_mode": "pytorch_half_pixel"},
+    ),
     ("Slice", [X, whole(1), whole(3), whole(2), whole(1)], 11, {}),
     ("Slice", [X, whole(0, -3), whole(2, 2**62), whole(1, 2)], 13, {}),
     ("Slice", [X, whole(-1), whole(-(2**62)), whole(2), whole(-1)], 13, {}),
@@ -86,15 +104,28 @@ MOVING: list[Case] = [
     ("Gather", [X, np.array(1)], 13, {"axis": 2}),
     ("Gather", [X, np.array([[0, 1], [1, 0]])], 13, {"axis": 0}),
     ("GatherElements", [X, np.array([[[0, 2, -1, 1]]] * 2)], 13, {"axis": 2}),
+    ("Gather", [X, np.array([-2], np.int32)], 11, {"axis": -1}),
     ("GatherND", [X, np.array([[0, 1], [1, 2]])], 13, {}),
+    ("GatherND", [X, np.array([[2, -1], [0, 3]])], 13, {"batch_dims": 1}),
+    ("GatherND", [X, np.array([[[0, 1, -1]] * 2] * 2).swapaxes(1, 2)], 12, {"batch_dims": 1}),
+    ("Compress", [X, np.array([True, False, True])], 11, {"axis": 1}),
+    ("Compress", [X, np.array([False, True])], 11, {"axis": -1}),
+    ("Compress", [X, np.array([False, True, True])], 11, {}),
+    ("ReverseSequence", [X, whole(3, 3)], 11, {"batch_axis": 0, "time_axis": 1}),
+    ("ReverseSequence", [X, whole(1, 2, 0)], 11, {}),
+    ("ReverseSequence", [X, whole(2, 1)], 11, {"batch_axis": 0, "time_axis": 1}),
     ("ScatterND", [X, np.array([[0], [1]]), X[::-1].copy()], 16, {}),
     ("ScatterND", [X, np.array([[0, 1], [0, 1]]), X[0, :2].copy()], 16, {"reduction": "add"}),
     ("ScatterElements", [X, np.array([[[1, 0, 3, 2]]]), X[:1, :1] * 2], 16, {"axis": 2}),
     ("ScatterElements", [X, np.array([[[1, 1, 3, 2]]]), X[:1, :1] * 2], 16, {"axis": 2, "reduction": "add"}),
+    *(
+        ("ScatterElements", [X, np.array([[[1, -3, 3, 2]]]), X[:1, :1] * 2], 18, {"axis": 2, "reduction": how})
+        for how in ("mul", "max", "min")
+    ),
     ("Trilu", [X], 14, {}),
     ("Trilu", [X, np.array(-1)], 14, {"upper": 0}),
     ("TopK", [X, whole(2)], 11, {"outputs": 2}),
-    ("TopK", [X, whole(2)], 11, {"axis": 1, "largest": 0, "outputs": 2}),
+    ("TopK", [X, whole(2)], 24, {"axis": 1, "largest": 0, "outputs": 2}),
 ]
 COUNTING: list[Case] = [
     ("Constant", [], 13, {"value_floats": [1.0, 2.5]}),
@@ -110,6 +141,14 @@ COUNTING: list[Case] = [
     ("NonZero", [np.float32([[0, 1], [2, 0]])], 13, {}),
     ("EyeLike", [X[0]], 13, {"k": 1}),
     ("EyeLike", [X[0]], 13, {"k": -2}),
+    ("EyeLike", [X[0]], 22, {"dtype": 7}),
+    ("Range", [np.array(3), np.array(1), np.array(1)], 11, {}),
+    ("TopK", [np.float32([[1, 2, 2, 3, 2, 1], [0, 0, 0, 0, 0, 0]]), whole(3)], 13, {"outputs": 2}),
+    ("TopK", [np.float32([[1, 2, 2, 3, 2, 1]]), whole(3)], 13, {"largest": 0, "outputs": 2}),
+    ("Constant", [], 13, {"value": numpy_helper.from_array(np.arange(6.0).reshape(2, 3))}),
+    ("Constant", [], 13, {"value_float": 0.5}),
+    ("Constant", [], 13, {"value_ints": [3, -1]}),
+    ("ConstantOfShape", [whole(2)], 13, {"value": numpy_helper.from_array(np.array([7]))}),
 ]
 CASES = MOVING + COUNTING
 COVERED = {operator for operator, *_ in CASES}
@@ -149,13 +188,57 @@ def test_any_transpose_answers_as_onnxruntime_does(order: list[int], sizes: list
     compare("Transpose", [x], 13, perm=list(order))
 
 
+@settings(deadline=None, max_examples=40)
+@given(st.data())
+def test_any_pad_answers_as_onnxruntime_does(data: st.DataObject) -> None:
+    mode = data.draw(st.sampled_from(["constant", "reflect", "edge", "wrap"]))
+    sizes = data.draw(st.lists(st.integers(3, 5), min_size=2, max_size=4))
+    touched = sorted(data.draw(st.sets(st.integers(0, len(sizes) - 1), min_size=1, max_size=min(3, len(sizes) - 1))))
+    lowest = -1 if mode == "constant" else 0
+    widths = data.draw(st.lists(st.integers(lowest, 2), min_size=2 * len(touched), max_size=2 * len(touched)))
+    x = np.arange(np.prod(sizes), dtype=np.float32).reshape(sizes)
+    compare("Pad", [x, whole(*widths), None, whole(*touched)], 19, mode=mode)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(1, 9), st.integers(1, 4), st.sampled_from(sorted(PLAIN_NEAREST | CENTRED_NEAREST)))
+def test_any_nearest_resize_answers_as_onnxruntime_does(length: int, factor: int, way: tuple[str, str]) -> None:
+    x = np.arange(2 * length, dtype=np.float32).reshape(1, 2, length)
+    opset = 12 if way[0].startswith("tf_") else 19
+    given = {"coordinate_transformation_mode": way[0], "nearest_mode": way[1]}
+    compare("Resize", [x, np.float32([]), np.float32([1, 1, factor])], opset, **given)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.data())
+def test_places_of_any_form_are_gathered_as_by_onnxruntime(data: st.DataObject) -> None:
+    sizes = data.draw(st.lists(st.integers(1, 4), min_size=1, max_size=4))
+    form = data.draw(st.lists(st.integers(1, 3), max_size=2))
+    axis = data.draw(st.integers(-len(sizes), len(sizes) - 1))
+    x = np.arange(np.prod(sizes), dtype=np.float32).reshape(sizes)
+    places = np.array(RNG.integers(-sizes[axis], sizes[axis], form))
+    compare("Gather", [x, places], 13, axis=axis)
+    deep = np.array(RNG.integers(-sizes[axis], sizes[axis], sizes))
+    compare("GatherElements", [x, deep], 13, axis=axis)
+
+
 @pytest.mark.parametrize(
     ("operator", "given", "inputs", "said"),
     [
         ("ScatterND", {"reduction": "mul"}, [X, np.array([[0]]), X[:1]], "ScatterND with reduction mul"),
-        ("GatherND", {"batch_dims": 1}, [X, np.array([[0], [1]])], "GatherND with batch_dims"),
+        ("EyeLike", {"dtype": 8}, [X[0]], "EyeLike of STRING"),
         ("Resize", {"mode": "cubic"}, [X, None, np.float32([1, 1, 2])], "Resize of mode cubic"),
-        ("Pad", {"mode": "reflect"}, [X, whole(1, 0, 0, 0, 0, 0)], "along the first two axes"),
+        ("Resize", {"axes": [1]}, [X, None, np.float32([2])], "other than one or two spatial axes"),
+        ("Resize", {"mode": "linear", "antialias": 1}, [X, None, np.float32([1, 1, 2])], "Resize with antialias"),
+        ("Resize", {}, [X, None, np.float32([1, 1, 1.5])], "half_pixel and rounding round_prefer_floor"),
+        (
+            "Resize",
+            {"mode": "linear", "coordinate_transformation_mode": "pytorch_half_pixel"},
+            [X, None, None, whole(2, 3, 1)],
+            "Resize to one position",
+        ),
+        ("Pad", {"mode": "reflect"}, [X, whole(1, 1, 1, 0, 0, 0)], "Pad of mode reflect along 3 of 3 axes"),
+        ("Pad", {"mode": "wrap"}, [X, whole(0, 0, -1, 0, 0, 1)], "Pad of mode wrap with negative widths"),
     ],
 )
 def test_a_form_that_is_not_covered_is_named(operator: str, given: Any, inputs: list[Any], said: str) -> None:

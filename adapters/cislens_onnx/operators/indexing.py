@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import torch
+from onnx import TensorProto
 
 from cislens_onnx.node import Node, Uncovered
+from cislens_onnx.operators.elementwise import TYPES
 from cislens_onnx.operators.registry import operator
 from cislens_onnx.operators.shaping import numbers
+
+REDUCTIONS = {"add": "sum", "mul": "prod", "max": "amax", "min": "amin"}
 
 
 @operator("Slice")
@@ -63,10 +67,13 @@ def gather_elements(node: Node, x: torch.Tensor, indices: torch.Tensor) -> torch
 
 @operator("GatherND")
 def gather_nd(node: Node, x: torch.Tensor, indices: torch.Tensor) -> torch.Tensor:
-    """Take places along several axes at once."""
-    if node.setting("batch_dims", 0):
-        raise Uncovered("GatherND with batch_dims")
-    return x[tuple(indices.to(x.device).unbind(-1))]
+    """Take places along several axes at once, within each row of the first `batch_dims` axes."""
+    places = indices.to(x.device)
+    rows = [
+        torch.arange(size, device=x.device).reshape([-1 if i == axis else 1 for i in range(indices.ndim - 1)])
+        for axis, size in enumerate(x.shape[: node.setting("batch_dims", 0)])
+    ]
+    return x[(*rows, *places.unbind(-1))]
 
 
 @operator("ScatterND")
@@ -80,20 +87,40 @@ def scatter_nd(node: Node, x: torch.Tensor, indices: torch.Tensor, updates: torc
 
 @operator("ScatterElements")
 def scatter_elements(node: Node, x: torch.Tensor, indices: torch.Tensor, updates: torch.Tensor) -> torch.Tensor:
-    """Put values, or add them, each into its own place along an axis."""
+    """Put values, or combine them with what is there, each into its own place along an axis."""
     how, axis = node.setting("reduction", "none"), node.setting("axis", 0)
     places = torch.where(indices < 0, indices + x.shape[axis], indices).to(x.device)
     if how == "none":
         return torch.scatter(x, axis, places, updates)
-    if how == "add":
-        return torch.scatter_add(x, axis, places, updates)
-    raise Uncovered(f"ScatterElements with reduction {how}")
+    return torch.scatter_reduce(x, axis, places, updates, REDUCTIONS[how])
+
+
+@operator("Compress")
+def compress(node: Node, x: torch.Tensor, condition: torch.Tensor) -> torch.Tensor:
+    """Take the places along an axis, or of all values in a row, where a condition holds."""
+    axis = node.setting("axis")
+    places = torch.nonzero(condition).reshape(-1).to(x.device)
+    return torch.index_select(x.reshape(-1) if axis is None else x, axis or 0, places)
+
+
+@operator("ReverseSequence")
+def reverse_sequence(node: Node, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    """Turn the first positions of each sequence around, as many as its length."""
+    rows, positions = node.setting("batch_axis", 1), node.setting("time_axis", 0)
+    if all(length == x.shape[positions] for length in lengths.tolist()):
+        return x.flip(positions)
+    along = [[-1 if i == axis else 1 for i in range(x.ndim)] for axis in (rows, positions)]
+    size, place = lengths.reshape(along[0]), torch.arange(x.shape[positions]).reshape(along[1])
+    turned = torch.where(place < size, size - 1 - place, place).to(x.device)
+    return torch.gather(x, positions, turned.expand(x.shape))
 
 
 @operator("Range")
 def range_(node: Node, start: torch.Tensor, limit: torch.Tensor, delta: torch.Tensor) -> torch.Tensor:
     """Return numbers at equal steps."""
-    return torch.arange(start.item(), limit.item(), delta.item(), dtype=start.dtype)
+    first, last, step = start.item(), limit.item(), delta.item()
+    # torch refuses to count away from the limit, where ONNX returns nothing.
+    return torch.arange(first, first if (last - first) * step < 0 else last, step, dtype=start.dtype)
 
 
 @operator("Trilu")
@@ -116,10 +143,10 @@ def one_hot(node: Node, indices: torch.Tensor, depth: torch.Tensor, values: torc
 
 @operator("TopK")
 def largest(node: Node, x: torch.Tensor, count: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the largest (or smallest) values along an axis, and their places."""
-    upwards = bool(node.setting("largest", 1))
-    values, places = torch.topk(x, int(count.reshape(-1)[0]), node.setting("axis", -1), upwards, sorted=True)
-    return values, places
+    """Return the largest (or smallest) values along an axis, and their places: the first, where values are equal."""
+    number, axis, upwards = int(count.reshape(-1)[0]), node.setting("axis", -1), bool(node.setting("largest", 1))
+    places = torch.argsort(x, dim=axis, descending=upwards, stable=True).narrow(axis, 0, number)
+    return torch.topk(x, number, axis, upwards, sorted=True).values, places
 
 
 @operator("NonZero")
@@ -131,7 +158,8 @@ def places_of_values(node: Node, x: torch.Tensor) -> torch.Tensor:
 @operator("EyeLike")
 def diagonal_like(node: Node, x: torch.Tensor) -> torch.Tensor:
     """Return ones on a diagonal of the input's shape."""
-    if node.setting("dtype") is not None:
-        raise Uncovered("EyeLike of another number type")
+    asked = node.setting("dtype")
+    if asked is not None and asked not in TYPES:
+        raise Uncovered(f"EyeLike of {TensorProto.DataType.Name(asked)}")
     rows, columns = (torch.arange(size, device=x.device) for size in x.shape)
-    return torch.eq(columns, rows[:, None] + node.setting("k", 0)).to(x.dtype)
+    return torch.eq(columns, rows[:, None] + node.setting("k", 0)).to(x.dtype if asked is None else TYPES[asked])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
@@ -13,6 +14,14 @@ from cislens_onnx.node import Node, Uncovered
 from cislens_onnx.operators.registry import operator
 
 PADDING = {"constant": "constant", "reflect": "reflect", "edge": "replicate", "wrap": "circular"}
+
+PLAIN_NEAREST = {("asymmetric", "floor")}
+CENTRED_NEAREST = {
+    *itertools.product(
+        ("half_pixel", "pytorch_half_pixel", "half_pixel_symmetric"), ("round_prefer_floor", "round_prefer_ceil")
+    ),
+    ("tf_half_pixel_for_nn", "floor"),
+}
 
 
 def numbers(given: torch.Tensor | None, node: Node, name: str) -> list[int] | None:
@@ -103,7 +112,9 @@ def split(node: Node, x: torch.Tensor, sizes: torch.Tensor | None = None) -> tup
     axis = node.setting("axis", 0)
     stated = numbers(sizes, node, "split")
     if stated is None:
-        return torch.split(x, -(-x.shape[axis] // len(node.outputs)), axis)
+        size, parts = x.shape[axis], len(node.outputs)
+        each = -(-size // parts)
+        stated = [each] * (parts - 1) + [size - each * (parts - 1)]
     return torch.split(x, stated, axis)
 
 
@@ -138,13 +149,23 @@ def pad(
     touched = [axis for axis, both in each.items() if any(both)]
     if not touched:
         return x
-    first = min(touched) if mode == "constant" else min(2, x.ndim - 1)
-    if mode != "constant" and (min(touched) < first or x.ndim < 3):
-        raise Uncovered(f"Pad of mode {mode} along the first two axes")
-    flat = [width for axis in reversed(range(first, x.ndim)) for width in each.get(axis, (0, 0))]
     if mode != "constant":
-        return functional.pad(x, flat, PADDING[mode])
+        return _pad_by_own_values(x, {axis: each[axis] for axis in touched}, mode)
+    flat = [width for axis in reversed(range(min(touched), x.ndim)) for width in each.get(axis, (0, 0))]
     return functional.pad(x, flat, "constant", 0.0 if value is None else value.item())
+
+
+def _pad_by_own_values(x: torch.Tensor, widths: dict[int, tuple[int, int]], mode: str) -> torch.Tensor:
+    """Pad any axes with what stands in them; torch does it to the last ones, with one or two before these."""
+    untouched = [axis for axis in reversed(range(x.ndim)) if axis not in widths]
+    axes = sorted([*widths, *untouched[: max(0, x.ndim - 2 - len(widths))]])
+    if len(axes) == x.ndim or len(axes) > 3:
+        raise Uncovered(f"Pad of mode {mode} along {len(widths)} of {x.ndim} axes")
+    if mode == "wrap" and any(min(both) < 0 for both in widths.values()):
+        raise Uncovered("Pad of mode wrap with negative widths")
+    last = list(range(-len(axes), 0))
+    flat = [width for axis in reversed(axes) for width in widths.get(axis, (0, 0))]
+    return functional.pad(x.movedim(axes, last), flat, PADDING[mode]).movedim(last, axes)
 
 
 @operator("DepthToSpace")
@@ -174,16 +195,39 @@ def resize(
     scales: torch.Tensor | None = None,
     sizes: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Stretch the spatial axes, in the ways that torch's upsampling layers are exported in."""
+    """Stretch the spatial axes, in the ways that torch's upsampling layers know."""
+    by_size = sizes is not None and sizes.numel() > 0
+    given = sizes if by_size else scales
+    assert given is not None
+    factors = [1.0] * x.ndim
+    for axis, number in zip(node.setting("axes") or range(x.ndim), given.tolist(), strict=True):
+        factors[axis] = number / x.shape[axis] if by_size else number
+    if x.ndim not in (3, 4) or factors[:2] != [1, 1]:
+        raise Uncovered("Resize of other than one or two spatial axes")
+    settings = _interpolation(node, factors[2:])
+    if by_size:
+        size = [round(factor * length) for factor, length in zip(factors[2:], x.shape[2:], strict=True)]
+        answer = functional.interpolate(x, size=size, **settings)
+    else:
+        answer = functional.interpolate(x, scale_factor=factors[2:], recompute_scale_factor=False, **settings)
+    alone = any(new == 1 < old for new, old in zip(answer.shape, x.shape, strict=True))
+    if node.setting("coordinate_transformation_mode") == "pytorch_half_pixel" and alone:
+        raise Uncovered("Resize to one position with coordinates pytorch_half_pixel")
+    return answer
+
+
+def _interpolation(node: Node, factors: list[float]) -> dict[str, Any]:
+    """Return how torch computes a Resize."""
     mode, place = node.setting("mode", "nearest"), node.setting("coordinate_transformation_mode", "half_pixel")
-    settings: dict[str, Any] = {"mode": "nearest"}
+    rounding = node.setting("nearest_mode", "round_prefer_floor")
+    for name, plain in (("antialias", 0), ("keep_aspect_ratio_policy", "stretch")):
+        if node.setting(name, plain) != plain:
+            raise Uncovered(f"Resize with {name}")
     if mode == "linear" and place in ("half_pixel", "pytorch_half_pixel", "align_corners"):
-        settings = {"mode": {3: "linear", 4: "bilinear"}.get(x.ndim), "align_corners": place == "align_corners"}
-    elif mode != "nearest" or (place, node.setting("nearest_mode", "round_prefer_floor")) != ("asymmetric", "floor"):
-        raise Uncovered(f"Resize of mode {mode} with coordinates {place}")
-    if node.setting("axes") is not None or settings["mode"] is None:
-        raise Uncovered("Resize of some axes only, or of more than two")
-    if sizes is not None and sizes.numel():
-        return functional.interpolate(x, size=sizes.tolist()[2:], **settings)
-    assert scales is not None
-    return functional.interpolate(x, scale_factor=scales.tolist()[2:], recompute_scale_factor=False, **settings)
+        return {"mode": ("linear", "bilinear")[len(factors) - 1], "align_corners": place == "align_corners"}
+    # A whole number of copies of each position lies around it, so that its centre is always the nearest.
+    copied = all(factor >= 1 and factor == int(factor) for factor in factors)
+    if mode == "nearest" and ((place, rounding) in PLAIN_NEAREST or (copied and (place, rounding) in CENTRED_NEAREST)):
+        return {"mode": "nearest"}
+    how = f" and rounding {rounding}" if mode == "nearest" else ""
+    raise Uncovered(f"Resize of mode {mode} with coordinates {place}{how}")
