@@ -82,6 +82,15 @@ ATTENTION: list[Case] = [
     ("Attention", [*HEADS, normal(4, 3, 5)], {"softcap": 0.5, "scale": 0.3}),
     ("Attention", [*HEADS, SEEN], {"softcap": 0.5}),
 ]
+WHOLE, PART = normal(2, 5, 4), normal(2, 5, 3)  # angles of four and of three pairs of features, by sequence
+PLACES = RNG.integers(0, 5, (2, 5))
+ROTATED: list[Case] = [
+    ("RotaryEmbedding", [normal(2, 3, 5, 8), np.cos(WHOLE), np.sin(WHOLE)], {}),
+    ("RotaryEmbedding", [normal(2, 3, 5, 8), np.cos(WHOLE), np.sin(WHOLE)], {"interleaved": 1}),
+    ("RotaryEmbedding", [normal(2, 5, 24), np.cos(PART), np.sin(PART)], {"num_heads": 3, "rotary_embedding_dim": 6}),
+    ("RotaryEmbedding", [normal(2, 5, 16), np.cos(WHOLE[0]), np.sin(WHOLE[0]), PLACES], {"num_heads": 2}),
+]
+ATTENTION += ROTATED
 CASES = RECURRENT + ATTENTION
 COVERED = {operator for operator, *_ in CASES}
 

@@ -1,4 +1,4 @@
-"""Attention as one operator, of operator sets from 23 on."""
+"""Attention and turned positions as one operator each, of operator sets from 23 on."""
 
 from __future__ import annotations
 
@@ -60,3 +60,23 @@ def _capped(
 def _by_head(x: torch.Tensor, heads: int) -> torch.Tensor:
     """Return (n, positions, features) as (n, heads, positions, features of a head)."""
     return x.reshape(*x.shape[:2], heads, -1).transpose(1, 2)
+
+
+@operator("RotaryEmbedding")
+def rotary_embedding(
+    node: Node,
+    x: torch.Tensor,
+    cosines: torch.Tensor,
+    sines: torch.Tensor,
+    places: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """Turn pairs of features by angles that say where they stand, and keep the features that no angle is given for."""
+    joined, interleaved = x.ndim == 3, node.setting("interleaved", 0)
+    heads = x.reshape(*x.shape[:2], node.setting("num_heads"), -1) if joined else x
+    held = (cosines, sines) if places is None else (cosines[places], sines[places])
+    cosine, sine = (part.unsqueeze(2 if joined else 1) for part in held)
+    turned, kept = heads.tensor_split([2 * cosine.shape[-1]], -1)
+    first, second = (turned[..., 0::2], turned[..., 1::2]) if interleaved else turned.chunk(2, -1)
+    pair = (cosine * first - sine * second, sine * first + cosine * second)
+    answer = torch.cat([torch.stack(pair, -1).flatten(-2) if interleaved else torch.cat(pair, -1), kept], -1)
+    return answer.flatten(2) if joined else answer
