@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 pytest.importorskip("torch")
@@ -151,6 +151,9 @@ COUNTING: list[Case] = [
     ("ConstantOfShape", [whole(2)], 13, {"value": numpy_helper.from_array(np.array([7]))}),
 ]
 CASES = MOVING + COUNTING
+NEWEST = 26  # of the operator sets that onnxruntime runs
+# Split states how many parts it makes from operator set 18 on.
+UNCHANGED = [case for case in CASES if case[2] >= 13 and not (case[0] == "Split" and case[2] < 18 and len(case[1]) < 2)]
 COVERED = {operator for operator, *_ in CASES}
 
 
@@ -162,6 +165,12 @@ def named(case: Case) -> str:
 def test_an_operator_that_moves_values_answers_as_onnxruntime_does(case: Case) -> None:
     operator, inputs, opset, given = case
     compare(operator, inputs, opset, **given)
+
+
+@pytest.mark.parametrize("case", UNCHANGED, ids=named)
+def test_an_operator_answers_the_same_in_the_newest_operator_set(case: Case) -> None:
+    operator, inputs, _, given = case
+    compare(operator, inputs, NEWEST, **given)
 
 
 @pytest.mark.parametrize("case", MOVING, ids=named)
@@ -186,6 +195,25 @@ def test_any_slice_answers_as_onnxruntime_does(start: int, end: int, step: int, 
 def test_any_transpose_answers_as_onnxruntime_does(order: list[int], sizes: list[int]) -> None:
     x = np.arange(np.prod(sizes), dtype=np.float32).reshape(sizes)
     compare("Transpose", [x], 13, perm=list(order))
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(1, 12), st.integers(1, 5), st.sampled_from([-2, 0, 1]))
+def test_any_split_answers_as_onnxruntime_does(size: int, parts: int, axis: int) -> None:
+    assume(size > -(-size // parts) * (parts - 1) - 1)  # onnxruntime cuts no part of fewer than no values
+    x = np.arange(2 * size, dtype=np.float32).reshape((2, size) if axis == 1 else (size, 2))
+    compare("Split", [x], 18, parts, axis=axis, num_outputs=parts)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.data())
+def test_sequences_of_any_length_are_turned_as_by_onnxruntime(data: st.DataObject) -> None:
+    positions, n = data.draw(st.integers(1, 5)), data.draw(st.integers(1, 4))
+    lengths = whole(*data.draw(st.lists(st.integers(0, positions), min_size=n, max_size=n)))
+    x = np.float32(RNG.normal(size=(positions, n, 2)))
+    compare("ReverseSequence", [x, lengths], 11)
+    first = {"batch_axis": 0, "time_axis": 1}
+    compare("ReverseSequence", [x.swapaxes(0, 1).copy(), lengths], 11, **first)
 
 
 @settings(deadline=None, max_examples=40)
