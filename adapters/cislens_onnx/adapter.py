@@ -32,9 +32,9 @@ class OnnxAdapter(Adapter):
             If it would read files outside its folder.
         """
         from cislens_onnx.oracle import OnnxOracle
-        from cislens_onnx.reading import read_model
+        from cislens_onnx.reading import checked_model, read_model
 
         if source.weights is not None:
             raise OracleError(f"{source.name} holds its weights itself: leave out --weights {source.weights}")
-        model = source.model if source.path is None else read_model(source.path)
+        model = checked_model(source.model, source.name) if source.path is None else read_model(source.path)
         return OnnxOracle(model, options, source.name)

@@ -163,6 +163,8 @@ class OnnxOracle(Oracle):
         """Return the torch execution, or the reason why there is none."""
         from cislens_onnx.node import Uncovered
 
+        if self._number == np.float16:
+            return None, "it computes in float16, too coarse to compare with its torch execution: export it in float32"
         try:
             from cislens_onnx.execution import Execution
 
@@ -223,7 +225,7 @@ class OnnxOracle(Oracle):
 
     @property
     def native(self) -> onnx.ModelProto:
-        """The model as onnx reads it."""
+        """The model as it runs: onnx's own object, the functions of its own written out."""
         return self.model
 
 

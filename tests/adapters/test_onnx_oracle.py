@@ -15,6 +15,7 @@ import onnx  # noqa: E402
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 from tests.adapters import onnx_exports, torch_exports  # noqa: E402
 from tests.adapters import torch_models as models  # noqa: E402
+from tests.hostile import onnx_files  # noqa: E402
 from torch import nn  # noqa: E402
 
 from cislens import Sequences, explain, open_oracle  # noqa: E402
@@ -157,7 +158,11 @@ def small(nodes: list[onnx.NodeProto], **changes: Any) -> onnx.ModelProto:
     kernel = np.random.default_rng(0).normal(size=(2, 4, 3)).astype(settings["number"])
     given = [helper.make_tensor_value_info("x", settings["kind"], ("n", 4, 20)), *settings["more"]]
     graph = helper.make_graph(
-        nodes, "small", given, [helper.make_empty_tensor_value_info("y")], [numpy_helper.from_array(kernel, "kernel")]
+        nodes,
+        "small",
+        given,
+        [helper.make_tensor_value_info("y", settings["kind"], ("n", "c", "p"))],
+        [numpy_helper.from_array(kernel, "kernel")],
     )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", settings["opset"])], ir_version=10)
 
@@ -216,6 +221,26 @@ def test_an_old_operator_set_is_told_how_to_convert(tmp_path: Path) -> None:
     path.write_bytes(small([scan()], opset=9).SerializeToString())
     with pytest.raises(OracleError, match=r"operator set 11 or later, got 9: convert it with onnx\.version_converter"):
         read_model(path)
+
+
+def test_a_model_in_hand_is_checked_as_a_file_is_and_left_as_it_was() -> None:
+    model = onnx_files.model()
+    onnx_files.into_function(model)
+    before = model.SerializeToString()
+    assert [layer.kind for layer in open_oracle(model).layers()] == ["input", "convolution", "global_pool"]
+    assert model.SerializeToString() == before
+    onnx_files.put_elsewhere(model.functions[0].node[0].attribute[0].t, "weights.bin")
+    with pytest.raises(OracleError, match="must hold its weights, but those of 'kernel' lie in another file"):
+        open_oracle(model)
+
+
+def test_a_model_of_float16_answers_and_says_why_it_shows_no_inside() -> None:
+    model = small([helper.make_node("Exp", ["x"], ["y"], name="exp")], kind=TensorProto.FLOAT16, number=np.float16)
+    oracle = open_oracle(model)
+    x = np.eye(4, dtype=np.uint8)[np.random.default_rng(0).integers(0, 4, (3, 20))]
+    np.testing.assert_allclose(oracle.predict(x)["y"], np.exp(x.swapaxes(1, 2)), rtol=1e-3)
+    with pytest.raises(CapabilityError, match="computes in float16, too coarse to compare"):
+        oracle.layers()
 
 
 def test_two_models_differ_in_fingerprint_where_a_weight_or_a_setting_does() -> None:

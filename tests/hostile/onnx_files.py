@@ -37,20 +37,35 @@ def saved(folder: Path, change: Callable[[Any], None] | None = None, **settings:
     return Attempt(path)
 
 
-def with_weights_at(location: str, **numbers: int) -> Callable[[Any], None]:
+def with_weights_at(location: str, **numbers: int | str) -> Callable[[Any], None]:
     """Return a change after which the kernel is read from another file."""
 
-    def change(changed: Any) -> None:
-        from onnx import TensorProto
+    return lambda changed: put_elsewhere(changed.graph.initializer[0], location, **numbers)
 
-        kernel = changed.graph.initializer[0]
-        kernel.ClearField("raw_data")
-        kernel.data_location = TensorProto.EXTERNAL
-        entries = {"location": location, "offset": 0, "length": 4 * 2 * 4 * WIDTH, **numbers}
-        for key, value in entries.items():
-            kernel.external_data.add(key=key, value=str(value))
 
-    return change
+def put_elsewhere(kernel: Any, location: str, **numbers: int | str) -> None:
+    from onnx import TensorProto
+
+    kernel.ClearField("raw_data")
+    kernel.data_location = TensorProto.EXTERNAL
+    entries = {"location": location, "offset": 0, "length": 4 * 2 * 4 * WIDTH, **numbers}
+    for key, value in entries.items():
+        kernel.external_data.add(key=key, value=str(value))
+
+
+def into_function(changed: Any) -> None:
+    """Move the convolution and its kernel into a function of the model's own."""
+    from onnx import helper
+
+    kernel = changed.graph.initializer.pop()
+    nodes = [
+        helper.make_node("Constant", [], ["kernel"], value=kernel),
+        helper.make_node("Conv", ["x", "kernel"], ["scanned"], name="inside"),
+    ]
+    sets = [helper.make_opsetid("", 17)]
+    changed.functions.append(helper.make_function("own", "Scan", ["x"], ["scanned"], nodes, sets))
+    changed.graph.node[0].CopyFrom(helper.make_node("Scan", ["x"], ["scanned"], domain="own", name="scan"))
+    changed.opset_import.append(helper.make_opsetid("own", 1))
 
 
 def secret_beside(folder: Path) -> Path:
@@ -77,6 +92,29 @@ def linked(folder: Path, canary: Path) -> Attempt:
 def short(folder: Path, canary: Path) -> Attempt:
     (folder / "weights.bin").write_bytes(bytes(10))
     return saved(folder, with_weights_at("weights.bin"))
+
+
+def numberless(folder: Path, canary: Path) -> Attempt:
+    (folder / "weights.bin").write_bytes(bytes(200))
+    return saved(folder, with_weights_at("weights.bin", offset="0x10"))
+
+
+def above_in_function(folder: Path, canary: Path) -> Attempt:
+    secret_beside(folder)
+
+    def change(changed: Any) -> None:
+        into_function(changed)
+        put_elsewhere(changed.functions[0].node[0].attribute[0].t, "../secret.bin")
+
+    return saved(folder, change)
+
+
+def foreign_operator_in_function(folder: Path, canary: Path) -> Attempt:
+    def change(changed: Any) -> None:
+        into_function(changed)
+        changed.functions[0].node[1].domain = "ai.custom"
+
+    return saved(folder, change)
 
 
 def missing(folder: Path, canary: Path) -> Attempt:
@@ -153,12 +191,15 @@ FILES = [
     Hostile("ONNX with weights above its folder", above, "in its own folder, but those of 'kernel'", NEEDS),
     Hostile("ONNX with weights behind a link that leaves its folder", linked, "in its own folder", NEEDS),
     Hostile("ONNX whose weights file is too short", short, "must hold at least 96 bytes of weights", NEEDS),
+    Hostile("ONNX whose function reads weights above its folder", above_in_function, "in its own folder", NEEDS),
+    Hostile("ONNX whose weights lie where no number says", numberless, "must say in whole numbers", NEEDS),
     Hostile("ONNX whose weights file is missing", missing, "must lie beside it", NEEDS),
     Hostile("ONNX cut off", truncated, "cannot be read: download it again|must be a whole and valid", NEEDS),
     Hostile("ONNX that is empty", holding(b""), "but it is empty", NEEDS),
     Hostile("a web page named .onnx", holding(b"<!DOCTYPE html><html></html>"), "a web page", NEEDS),
     Hostile("a pickle named .onnx", holding(b"\x80\x04K\x01."), "a Python pickle", NEEDS),
     Hostile("ONNX that calls an operator of an unknown library", foreign_operator, "ai.custom.Conv", NEEDS),
+    Hostile("ONNX whose function calls an unknown library", foreign_operator_in_function, "ai.custom.Conv", NEEDS),
     Hostile("ONNX that reads a value nobody gives", undefined_value, "must be a whole and valid ONNX model", NEEDS),
     Hostile("ONNX that runs in a circle", circle, "must be a whole and valid ONNX model", NEEDS),
     Hostile(
