@@ -55,10 +55,8 @@ class Execution:
         from cislens_onnx.oracle import placed_options
 
         self.module = GraphModule(graph_of(oracle.model), oracle.sequence, oracle.others)
-        options = placed_options(oracle, oracle.heads)
-        # Probed where onnxruntime answered; a free length stays free.
         self._check_runs(oracle)
-        self.oracle = TorchOracle(self.module, options, oracle.name, oracle.fixed_batch)
+        self.oracle = TorchOracle(self.module, placed_options(oracle, oracle.heads), oracle.name, oracle.fixed_batch)
         self.disagreement = self._compared(oracle)
 
     def _check_runs(self, oracle: OnnxOracle) -> None:

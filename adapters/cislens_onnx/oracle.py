@@ -157,6 +157,11 @@ class OnnxOracle(Oracle):
     def _substitutions(self, x: Array, sites: Array) -> Outputs | None:
         return None if self.execution is None else self._inside._substitutions(x, sites)
 
+    def _is_out_of_memory(self, error: Exception) -> bool:
+        # onnxruntime's errors share no class but Exception; torch's are of the execution.
+        text = str(error)
+        return isinstance(error, MemoryError) or "allocate memory" in text or "out of memory" in text
+
     # ---- the inside --------------------------------------------------------------------------------------
 
     def _executed(self) -> tuple[Execution | None, str]:

@@ -250,3 +250,20 @@ def test_two_models_differ_in_fingerprint_where_a_weight_or_a_setting_does() -> 
     prints = {open_oracle(model).fingerprint for model in (first, second, third)}
     assert len(prints) == 3
     assert open_oracle(small([scan()])).fingerprint in prints
+
+
+def test_a_batch_is_halved_when_onnxruntime_runs_out_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    from onnxruntime.capi.onnxruntime_pybind11_state import RuntimeException
+
+    oracle = open_oracle(small([scan()]), batch_size=4)
+    x = np.eye(4, dtype=np.uint8)[np.random.default_rng(0).integers(0, 4, (4, 20))]
+    expected, run = oracle.predict(x)["y"], oracle.session.run
+
+    def of_two_at_most(feeds: dict[str, Any]) -> Any:
+        if len(feeds["x"]) > 2:
+            raise RuntimeException("Failed to allocate memory for requested buffer of size 1073741824")
+        return run(feeds)
+
+    monkeypatch.setattr(oracle.session, "run", of_two_at_most)
+    with pytest.warns(ResourceWarning, match="halved to 2"):
+        np.testing.assert_allclose(oracle.predict(x)["y"], expected, atol=1e-6)
