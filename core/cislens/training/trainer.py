@@ -1,0 +1,81 @@
+"""What a trainer is: the settings of a model and of its training, and a way to a checkpoint."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from cislens import settings
+from cislens.context import Progress, silent, stream
+from cislens.training.data import TrainingData
+
+Tell = Callable[[str], None]
+
+
+def hush(sentence: str) -> None:
+    """Tell a sentence to nobody."""
+
+
+@dataclass(frozen=True)
+class TrainingContext:
+    """Give a trainer its random streams, and ways to say how far it is.
+
+    Parameters
+    ----------
+    seed
+        Of the initial weights, the order of the examples, and dropout.
+    progress
+        Call it with (done, total), in any unit.
+    tell
+        Call it with a sentence for the user, such as an epoch's results.
+    """
+
+    seed: int = 0
+    progress: Progress = silent
+    tell: Tell = hush
+
+    def rng(self, *names: str) -> np.random.Generator:
+        """Return the random stream of a purpose, from its start at each call."""
+        return stream(self.seed, "train", *names)
+
+
+@dataclass(frozen=True)
+class Trainer(ABC):
+    """Train one kind of model.
+
+    A trainer is a frozen dataclass whose fields are its settings, as an explainer is; a plugin registers its class
+    with the hook `register_trainers`. Those that compute with PyTorch inherit from `cislens_torch.training.TorchTrainer`,
+    which brings the loop.
+
+    Attributes
+    ----------
+    name
+        As in `cislens train NAME`.
+    references
+        DOIs.
+    """
+
+    name: ClassVar[str]
+    references: ClassVar[tuple[str, ...]] = ()
+
+    @abstractmethod
+    def train(self, data: TrainingData, folder: Path, context: TrainingContext) -> Path:
+        """Train on the data and return the checkpoint, which `open_oracle` opens.
+
+        Everything is written into the folder; started again with the same settings, data and seed after a kill, it
+        goes on where it stopped.
+        """
+
+    def settings(self) -> dict[str, Any]:
+        """Return the settings as JSON values."""
+        return settings.values(self)
+
+    @classmethod
+    def summary(cls) -> str:
+        """Return the first line of its documentation."""
+        return (cls.__doc__ or "").strip().partition("\n")[0]
