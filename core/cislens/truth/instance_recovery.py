@@ -1,0 +1,158 @@
+"""How many called motif instances are true, and how many true ones are called."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cislens.errors import CislensError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Whole = npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True, eq=False)
+class InstanceRecovery:
+    """Hold how calls and true instances agree.
+
+    Parameters
+    ----------
+    calls
+        How many calls there are once overlapping ones are one.
+    instances
+        How many true instances there are.
+    precision
+        Share of the calls that overlap a true instance; NaN where nothing is called.
+    recall_at : (calls,)
+        Share of the true instances, each counted once, that one of the best k calls overlaps, for k = 1, 2, ...
+    """
+
+    calls: int
+    instances: int
+    precision: float
+    recall_at: npt.NDArray[np.float64]
+
+    @property
+    def recall(self) -> float:
+        """Share of the true instances that a call overlaps; NaN where there are none."""
+        return self.recall_at_top(self.calls)
+
+    def recall_at_top(self, k: int | None = None) -> float:
+        """Return the recall of the best `k` calls; by default as many as there are true instances."""
+        if not self.instances:
+            return float("nan")
+        last = min(self.instances if k is None else k, self.calls)
+        return float(self.recall_at[last - 1]) if last > 0 else 0.0
+
+
+@dataclass(frozen=True)
+class _Line:
+    """Lays all sequences (for each motif, where motifs are told apart) on one line, gaps between them."""
+
+    ids: Sequence[str]
+    motifs: Sequence[str] | None
+    stride: int
+
+    def places(self, table: pd.DataFrame) -> tuple[Whole, Whole]:
+        owner = _index(table["sequence"], self.ids, "sequence")
+        if self.motifs is not None:
+            owner = owner + len(self.ids) * _index(table["motif"], self.motifs, "motif")
+        spans = table[["start", "end"]].to_numpy(int)
+        return owner * self.stride + spans[:, 0], owner * self.stride + spans[:, 1]
+
+
+def instance_recovery(
+    called: pd.DataFrame,
+    true: pd.DataFrame,
+    ids: Sequence[str],
+    *,
+    minimum_overlap: int = 1,
+    same_motif: bool = False,
+) -> InstanceRecovery:
+    """Compare called motif instances with true ones, as ARGMINN's paper does.
+
+    Calls that overlap are one call, from the first start to the last end, with the best of their scores: a site called
+    twice, or on both strands, is no two successes. Strands are not compared.
+
+    Parameters
+    ----------
+    called, true
+        Tables with the columns of a report's instances; a higher score is a better call, and of equal scores the
+        earlier row is.
+    ids
+        The sequences that both speak of.
+    minimum_overlap
+        bp that a call and a true instance must share. The paper says "overlap": 1.
+    same_motif
+        Demand that they are of the same motif; else any true instance will do, as in the paper. Calls of different
+        motifs then stay apart.
+
+    Raises
+    ------
+    CislensError
+        If an instance lies in no sequence of `ids`.
+
+    References
+    ----------
+    Tseng et al., ARGMINN, C.4 "Evaluating motif instances" and "Scanning for motif instances with FIMO".
+    """
+    motifs = sorted({*called["motif"], *true["motif"]}) if same_motif else None
+    stride = 1 + max((int(table["end"].max()) for table in (called, true) if len(table)), default=0)
+    line = _Line(ids, motifs, stride)
+    starts, ends, rank = _collapsed(*line.places(called), called["score"].to_numpy(float))
+    call, instance = _overlapping((starts, ends), line.places(true), minimum_overlap)
+    first = np.full(len(true), len(starts))
+    np.minimum.at(first, instance, rank[call])
+    reached = np.bincount(first, minlength=len(starts) + 1)[: len(starts)]
+    return InstanceRecovery(
+        calls=len(starts),
+        instances=len(true),
+        precision=len(np.unique(call)) / len(starts) if len(starts) else float("nan"),
+        recall_at=np.cumsum(reached) / max(len(true), 1),
+    )
+
+
+def _index(names: pd.Series[Any], known: Sequence[str], what: str) -> Whole:
+    import pandas as pd
+
+    index = pd.Index(known).get_indexer(pd.Index(names))
+    if (index < 0).any():
+        stranger = names.iloc[int((index < 0).argmax())]
+        raise CislensError(f"instances must be of known {what}s, got one of the {what} {stranger!r}")
+    return np.asarray(index, np.intp)
+
+
+def _collapsed(starts: Whole, ends: Whole, scores: npt.NDArray[np.float64]) -> tuple[Whole, Whole, Whole]:
+    """Return starts and ends of the calls with overlapping ones united, by place, and the rank of each by score."""
+    order = np.argsort(starts, kind="stable")
+    starts, ends = starts[order], ends[order]
+    reach = np.maximum.accumulate(ends)
+    first = np.ones(len(starts), bool)
+    first[1:] = starts[1:] >= reach[:-1]
+    group = np.empty(len(starts), int)
+    group[order] = np.cumsum(first) - 1
+    last = np.append(np.flatnonzero(first)[1:], len(starts)) - 1 if len(starts) else np.empty(0, int)
+    # Groups ranked by the first row that speaks of each when rows are in the order of their scores.
+    by_score = np.argsort(-scores, kind="stable")
+    groups, seen = np.unique(group[by_score], return_index=True)
+    rank = np.empty(len(groups), int)
+    rank[groups[np.argsort(seen)]] = np.arange(len(groups))
+    return starts[first], reach[last], rank
+
+
+def _overlapping(calls: tuple[Whole, Whole], true: tuple[Whole, Whole], minimum: int) -> tuple[Whole, Whole]:
+    """Return each pair of a call and an instance that share `minimum` bp; calls are sorted and lie apart."""
+    low = np.searchsorted(calls[1], true[0], side="right")
+    high = np.maximum(np.searchsorted(calls[0], true[1], side="left"), low)
+    count = high - low
+    instance = np.repeat(np.arange(len(low)), count)
+    call = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count) + np.repeat(low, count)
+    shared = np.minimum(calls[1][call], true[1][instance]) - np.maximum(calls[0][call], true[0][instance])
+    enough = shared >= minimum
+    return call[enough], instance[enough]
