@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from cislens.dinucleotide import shuffle_dinucleotides
 from cislens.errors import CislensError, SequenceError
-from cislens.sequences.container import OneHot, Sequences, check_onehot
+from cislens.sequences.codes import onehot_of
+from cislens.sequences.container import OneHot, Sequences, check_onehot, ones_by_position
 
 Array = npt.NDArray[Any]
 HIGHEST_ORDER = 8  # 65,536 contexts, more than any set of sequences explained could fill
@@ -103,7 +104,7 @@ class Uniform(Background):
     name: ClassVar[str] = "uniform"
 
     def _sample(self, x: OneHot, n: int, rng: np.random.Generator) -> OneHot:
-        return _independent(x, np.full((len(x), 4), 0.25), n, rng)
+        return _where_known(x, rng.integers(0, 4, (len(x), n, x.shape[1]), np.uint8))
 
 
 @dataclass(frozen=True, eq=False)
@@ -238,9 +239,16 @@ def _drawn(probabilities: Array, chance: Array) -> npt.NDArray[np.intp]:
 
 
 def _independent(x: OneHot, frequencies: Array, n: int, rng: np.random.Generator) -> OneHot:
-    bases = _drawn(frequencies[:, None, None], rng.random((len(x), n, x.shape[1])))
-    known = np.asarray(x.any(-1, keepdims=True))
-    return np.eye(4, dtype=np.uint8)[bases] * known[:, None]
+    return _where_known(x, _drawn(frequencies[:, None, None], rng.random((len(x), n, x.shape[1]))))
+
+
+def _where_known(x: OneHot, bases: npt.NDArray[Any]) -> OneHot:
+    """Return bases (m, n, length) as one-hot rows, N where the sequences have it."""
+    drawn = onehot_of(bases)
+    known = ones_by_position(x)
+    if not known.all():
+        drawn *= known[:, None, :, None]
+    return drawn
 
 
 def _first_context(order: int) -> int:

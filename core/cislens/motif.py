@@ -109,6 +109,26 @@ class Motif:
             kept = np.array([information.argmax()])
         return replace(self, matrix=self.matrix[kept[0] : kept[-1] + 1])
 
+    def window(self, start: int, end: int) -> Motif:
+        """Return the columns from `start` up to `end`, 0-based and half-open.
+
+        Raises
+        ------
+        ReportError
+            If they are not all the motif's.
+        """
+        if not 0 <= start < end <= len(self):
+            raise ReportError(f"columns of motif {self.id!r} must lie in 0 to {len(self)}, got {start} to {end}")
+        return replace(self, matrix=self.matrix[start:end])
+
+    def core(self, width: int) -> Motif:
+        """Return the window of `width` columns that holds most information; the whole motif if it is no wider."""
+        if width >= len(self):
+            return self
+        sums = np.convolve(self.information(), np.ones(width), "valid")
+        start = int(sums.argmax())
+        return self.window(start, start + width)
+
     def consensus(self, share: float = 0.5) -> str:
         """Return the motif in IUPAC letters: at each position the bases of at least `share` of the likeliest one."""
         p = self.probabilities()

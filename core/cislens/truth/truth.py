@@ -45,9 +45,11 @@ class Truth:
     arrangements : n names
         Which way of planting motifs each sequence came from; "" where there is but one.
     syntax
-        Table with the columns of a report's: what the rules ask of pairs of motifs. order is "1-2" (motif_1 comes
-        first), "2-1" or "any"; orientation two of + and -, or "any"; spacing the bp between them, NaN where any will
-        do; logic "and", "or" or "and not"; support the share of the positives (for "and not" of the negatives).
+        Table with the columns of a report's: how pairs of motifs stand to each other, as they read on the strand on
+        which motif_1 reads forward. order is "1-2" (motif_1 comes first), "2-1" or "any"; orientation "++" or "+-", or
+        "any"; spacing the bp between them, NaN where any will do. logic: "and" (a rule needs both), "or" (either one
+        is enough), "and not" (motif_2 takes away what motif_1 gives) or "beside" (planted together, though no rule asks
+        for it). support is the share of the positives, for "and not" of the negatives, in which they stand so.
 
     Raises
     ------
