@@ -79,7 +79,7 @@ def test_a_motif_toy_that_sums_counts_every_site() -> None:
 def test_the_logit_of_a_sigmoid_toy_is_read_before_its_sigmoid() -> None:
     toy = MotifToy(RNG.normal(size=(5, 4)), 17, midpoint=2.0, slope=40.0)  # so steep that the sigmoid is all 0 or 1
     sequences = toy.examples(3, RNG)
-    score = toy.pooled(toy.scan(sequences.onehot))
+    score = toy.score(sequences.onehot)
     np.testing.assert_allclose(toy.select("value:logit").predict(sequences.onehot)[:, 0], 40 * (score - 2), rtol=1e-12)
 
 

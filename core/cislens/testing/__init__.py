@@ -10,7 +10,22 @@ from cislens.testing.contract import Check, Contract, ContractViolation
 from cislens.testing.explainer_contract import ExplainerContract
 from cislens.testing.oracle_contract import OracleContract
 from cislens.testing.restricted import Restricted
-from cislens.testing.toys import ConvPoolToy, LinearToy, MotifToy, Toy, bundled_toys
+from cislens.testing.toys import (
+    ConvPoolToy,
+    LinearToy,
+    LogicToy,
+    MotifToy,
+    NoisyToy,
+    PairwiseToy,
+    SpacingToy,
+    SymmetricToy,
+    Toy,
+    bundled_toys,
+    dead_unit,
+    planted_motif,
+    soft_spacing,
+    synonymous_mixture,
+)
 
 __all__ = [
     "Check",
@@ -19,9 +34,18 @@ __all__ = [
     "ConvPoolToy",
     "ExplainerContract",
     "LinearToy",
+    "LogicToy",
     "MotifToy",
+    "NoisyToy",
     "OracleContract",
+    "PairwiseToy",
     "Restricted",
+    "SpacingToy",
+    "SymmetricToy",
     "Toy",
     "bundled_toys",
+    "dead_unit",
+    "planted_motif",
+    "soft_spacing",
+    "synonymous_mixture",
 ]

@@ -1,18 +1,21 @@
-"""An oracle that responds to one motif, and saturates."""
+"""Oracles that respond to one motif, and saturate."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
 from cislens.oracle.base import Array, Oracle, Outputs, Pullback
 from cislens.oracle.head import Head, Scale
 from cislens.sequences import Sequences
-from cislens.testing.toys.toy import Toy, plant, random_onehot
+from cislens.testing.toys.known import Knowledge, Sought
+from cislens.testing.toys.scanner import BothStrands, Pool, Scanner, reverse_complement
+from cislens.testing.toys.toy import Toy, plant, random_onehot, substitutions_only
+from cislens.testing.toys.windows import sigmoid
+from cislens.truth import Rule
 
-Pool = Literal["max", "sum"]
 Response = Literal["sigmoid", "tanh", "linear"]
 SCALES: dict[Response, Scale] = {"sigmoid": "probability", "tanh": "linear", "linear": "logit"}
 
@@ -20,9 +23,9 @@ SCALES: dict[Response, Scale] = {"sigmoid": "probability", "tanh": "linear", "li
 class MotifToy(Toy):
     """Scan for a motif, pool its scores to one, and respond to that through a saturating curve.
 
-    Additive within a site, non-additive through the curve (global epistasis): value = response(slope (score -
-    midpoint)). A substitution touches only the windows that cover it, which gives the exact map of all substitutions
-    in closed form.
+    Additive within a site, non-additive through the curve: value = response(slope (score - midpoint)). This is global
+    epistasis of known shape: `score` gives the additive trait beneath, and `respond` the curve, at any score.
+    A sequence is positive where a window scores above the midpoint.
 
     Parameters
     ----------
@@ -39,6 +42,9 @@ class MotifToy(Toy):
         Where and how steeply it responds.
     """
 
+    kind: ClassVar[str] = "motif toy"
+    scans: ClassVar[type[Scanner]] = Scanner
+
     def __init__(
         self,
         pwm: Array,
@@ -49,37 +55,29 @@ class MotifToy(Toy):
         slope: float = 1.0,
     ) -> None:
         self.pwm = np.asarray(pwm, np.float64)
+        self.scanner = self.scans(self.pwm, pool)
         self.pool: Pool = pool
         self.response: Response = response
         self.midpoint, self.slope = midpoint, slope
-        super().__init__(f"motif toy ({pool}, {response})", [Head("value", (), (), scale=SCALES[response])], length)
+        sought = (Sought.of_pwm("motif", self.pwm, midpoint),)
+        self.knowledge = Knowledge(sought, {"motif": Rule("motif")}, both_strands=self.scans is BothStrands)
+        super().__init__(f"{self.kind} ({pool}, {response})", [Head("value", (), (), scale=SCALES[response])], length)
 
     def _arrays(self) -> Iterable[Array]:
         return [self.pwm, np.array([self.midpoint, self.slope])]
 
-    # ---- the three steps, and their slopes ---------------------------------------------------------------
+    # ---- the two steps -----------------------------------------------------------------------------------
 
-    def scan(self, x: Array) -> Array:
-        """Return the score of each window, (n, length - width + 1)."""
-        windows = np.lib.stride_tricks.sliding_window_view(x, len(self.pwm), axis=1)
-        return np.asarray(np.einsum("njbk,kb->nj", windows, self.pwm))
-
-    def pooled(self, scores: Array) -> Array:
-        """Return the one score of windows along the last axis."""
-        top = scores.max(-1)
-        return np.asarray(top if self.pool == "max" else top + np.log(np.exp(scores - top[..., None]).sum(-1)))
+    def score(self, x: Array) -> Array:
+        """Return the pooled score of sequences (n, length, 4), the trait that the curve responds to: (n,)."""
+        return self.scanner.score(np.asarray(x, np.float64))
 
     def respond(self, score: Array) -> Array:
         """Return the value at a pooled score."""
         z = self.slope * (score - self.midpoint)
         if self.response == "linear":
             return np.asarray(z)
-        return np.asarray(np.tanh(z) if self.response == "tanh" else 0.5 * (1 + np.tanh(z / 2)))
-
-    def _pool_slopes(self, scores: Array) -> Array:
-        if self.pool == "max":
-            return np.asarray(np.arange(scores.shape[1]) == scores.argmax(1)[:, None], np.float64)
-        return np.asarray(np.exp(scores - self.pooled(scores)[:, None]))
+        return np.tanh(z) if self.response == "tanh" else sigmoid(z)
 
     def _response_slope(self, value: Array) -> Array:
         if self.response == "linear":
@@ -89,25 +87,20 @@ class MotifToy(Toy):
     # ---- the oracle --------------------------------------------------------------------------------------
 
     def _predict(self, x: Array) -> Outputs:
-        return {"value": self.respond(self.pooled(self.scan(x)))}
+        return {"value": self.respond(self.score(x))}
 
     def _linearize(self, x: Array) -> tuple[Outputs, Pullback]:
-        scores = self.scan(x)
-        value = self.respond(self.pooled(scores))
-        slopes = self._pool_slopes(scores) * self._response_slope(value)[:, None]
+        score, pull = self.scanner.linearize(x)
+        value = self.respond(score)
 
         def pullback(cotangent: Mapping[str, Array]) -> Array:
-            back = slopes * cotangent.get("value", np.zeros(len(x)))[:, None]
-            gradient = np.zeros_like(x)
-            for k, row in enumerate(self.pwm):
-                gradient[:, k : k + back.shape[1]] += back[:, :, None] * row
-            return gradient
+            return pull(self._response_slope(value) * cotangent.get("value", np.zeros(len(x))))
 
         return {"value": value}, pullback
 
     def _logits(self, heads: Sequence[str]) -> Oracle:
         assert self.length is not None
-        return MotifToy(self.pwm, self.length, self.pool, "linear", self.midpoint, self.slope)
+        return type(self)(self.pwm, self.length, self.pool, "linear", self.midpoint, self.slope)
 
     def _declined(self) -> dict[str, str]:
         return {} if self.response == "sigmoid" else {"logits": "its answer is no probability"}
@@ -123,21 +116,36 @@ class MotifToy(Toy):
 
     def sites(self, sequences: Sequences) -> Array:
         """Return start and end (n, 2) of each sequence's best window, 0-based and half-open."""
-        start = self.scan(sequences.onehot.astype(np.float64)).argmax(1)
+        start = self.scanner.windows(sequences.onehot.astype(np.float64)).argmax(1)
         return np.stack([start, start + len(self.pwm)], axis=1)
 
     def attribution(self, sequences: Sequences) -> Array:
-        """Return the exact effect of every substitution, (1, n, length, 4): zero at the observed base and at N."""
+        """Return the exact effect of every substitution, (1, n, length, 4), in closed form."""
         x = sequences.onehot.astype(np.float64)
-        scores = self.scan(x)
-        before = self.respond(self.pooled(scores))
-        effects = np.zeros_like(x)
-        n_windows = scores.shape[1]
-        for i in range(x.shape[1]):
-            windows = np.arange(max(0, i - len(self.pwm) + 1), min(n_windows, i + 1))
-            entries = self.pwm[i - windows]  # (windows, 4)
-            changed = np.repeat(scores[:, None], 4, axis=1)  # (n, 4, all windows)
-            changed[:, :, windows] += entries.T - (x[:, i] @ entries.T)[:, None]
-            effects[:, i] = self.respond(self.pooled(changed)) - before[:, None]
-        known = sequences.onehot.any(-1, keepdims=True)
-        return np.asarray(np.where(known & (sequences.onehot == 0), effects, 0.0))[None]
+        effects = self.respond(self.scanner.substituted(x)) - self.respond(self.score(x))[:, None, None]
+        return substitutions_only(effects, sequences)[None]
+
+
+class SymmetricToy(MotifToy):
+    """A motif toy that reads both strands: it answers exactly the same for a sequence and its reverse complement.
+
+    Settings are those of `MotifToy`.
+    """
+
+    kind = "symmetric toy"
+    scans = BothStrands
+
+    def examples(self, n: int, rng: np.random.Generator) -> Sequences:
+        """Return random sequences with the motif's best site planted at a random place, on either strand."""
+        onehot = super().examples(n, rng).onehot.copy()
+        turned = rng.random(n) < 0.5
+        onehot[turned] = reverse_complement(onehot[turned])
+        return Sequences.from_onehot(onehot)
+
+    def sites(self, sequences: Sequences) -> Array:
+        """Return start and end (n, 2) of each sequence's best window on either strand, 0-based and half-open."""
+        x = sequences.onehot.astype(np.float64)
+        given = self.scanner.windows(x)
+        turned = self.scanner.windows(reverse_complement(x))[:, ::-1]
+        start = np.maximum(given, turned).argmax(1)
+        return np.stack([start, start + len(self.pwm)], axis=1)
