@@ -92,12 +92,20 @@ def test_a_name_twice_in_one_plugin_is_refused(registered) -> None:
         ("explainers", "[Explainer]", "must return dataclasses that inherit"),
         ("explainers", "[type('Named', (), {'name': 'named'})]", "must return dataclasses that inherit"),
         ("adapters", "[object()]", "must return instances of cislens's Adapter"),
-        ("metrics", "[object()]", "what register_metrics returns must have a name"),
+        ("metrics", "[object()]", "register_metrics must return instances of cislens's Metric, got <object"),
+        ("exporters", "[object()]", "what register_exporters returns must have a name"),
         ("explainer", "[]", "a hook must be one of register_explainers, register_adapters"),
     ],
 )
 def test_a_hook_that_returns_rubbish_is_told_what_it_should(registered, kind, returned, reason) -> None:
     assert reason in only_broken(registered(rubbish=HOOK.format(kind=kind, returned=returned)))
+
+
+def test_metrics_are_found_by_name(registered) -> None:
+    registry = registered(truth="from cislens.truth.plugin import register_metrics")
+    assert not registry.broken
+    assert registry.metrics["instance_precision"].direction == "higher"
+    assert all(metric.name == name and metric.needs for name, metric in registry.metrics.items())
 
 
 def test_a_hook_with_other_arguments_is_shown_with_its_error(registered) -> None:

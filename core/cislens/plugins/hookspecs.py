@@ -9,6 +9,7 @@ import pluggy
 if TYPE_CHECKING:
     from cislens.architecture import Architecture
     from cislens.explainer import Explainer
+    from cislens.metric import Metric
     from cislens.oracle.adapter import Adapter
 
 hookspec = pluggy.HookspecMarker("cislens")
@@ -36,8 +37,8 @@ def register_derivations() -> list[Any]:  # type: ignore[empty-body]
 
 
 @hookspec
-def register_metrics() -> list[Any]:  # type: ignore[empty-body]
-    """Return metrics, with `name`, `unit`, `direction`, `needs`, `references` and `measure(...)`."""
+def register_metrics() -> list[Metric]:  # type: ignore[empty-body]
+    """Return metrics, ready to measure; their `name` must be new."""
 
 
 @hookspec

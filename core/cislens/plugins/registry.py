@@ -18,6 +18,7 @@ from cislens.plugins import hookspecs
 if TYPE_CHECKING:
     from cislens.architecture import Architecture
     from cislens.explainer import Explainer
+    from cislens.metric import Metric
     from cislens.oracle.adapter import Adapter
 
 GROUP = "cislens"
@@ -118,6 +119,11 @@ class Registry:
         """Published architectures by name."""
         return dict(sorted(self.entries["architectures"].items()))
 
+    @property
+    def metrics(self) -> dict[str, Metric]:
+        """Metrics by name, in the order in which they were registered."""
+        return dict(self.entries["metrics"])
+
     def explainer(self, name: str) -> type[Explainer]:
         """Return an explainer class.
 
@@ -164,6 +170,7 @@ def _checked(kind: str, returned: Any) -> list[Any]:
     """Return what a hook gave as a list, if it is one of what the hook asks for."""
     from cislens.architecture import Architecture
     from cislens.explainer import Explainer
+    from cislens.metric import Metric
     from cislens.oracle.adapter import Adapter
 
     if not isinstance(returned, list | tuple):
@@ -180,6 +187,8 @@ def _checked(kind: str, returned: Any) -> list[Any]:
             raise PluginError(f"register_adapters must return instances of cislens's Adapter, got {item!r}")
         if kind == "architectures" and not isinstance(item, Architecture):
             raise PluginError(f"register_architectures must return instances of cislens's Architecture, got {item!r}")
+        if kind == "metrics" and not isinstance(item, Metric):
+            raise PluginError(f"register_metrics must return instances of cislens's Metric, got {item!r}")
         if not isinstance(getattr(item, "name", None), str):
             raise PluginError(f"what register_{kind} returns must have a name, got {item!r}")
     return list(returned)

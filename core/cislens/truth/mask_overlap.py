@@ -13,7 +13,7 @@ from cislens.truth.truth import Meaning, Truth
 
 Array = npt.NDArray[np.float64]
 
-THRESHOLD = 0.5
+CALLED_FROM = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +40,9 @@ class MaskOverlap:
     left_out: int
 
 
-def mask_overlap(masks: npt.NDArray[Any], truth: Truth, meaning: Meaning, threshold: float = THRESHOLD) -> MaskOverlap:
+def mask_overlap(
+    masks: npt.NDArray[Any], truth: Truth, meaning: Meaning, threshold: float = CALLED_FROM
+) -> MaskOverlap:
     """Compare masks with the explanation that each is closest to.
 
     Where a label has several explanations (of "a or b" either motif is sufficient), the one with the largest IoU

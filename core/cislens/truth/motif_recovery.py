@@ -54,6 +54,11 @@ class MotifRecovery:
     extraneous: tuple[str, ...]
 
     @property
+    def similarity(self) -> float:
+        """Mean similarity of the closest found motif to each relevant one; NaN where no motif is relevant."""
+        return float(self.relevant["similarity"].mean()) if len(self.relevant) else float("nan")
+
+    @property
     def found(self) -> tuple[str, ...]:
         """Ids of the relevant motifs that a found one is matched to."""
         return tuple(self.relevant["motif"][self.relevant["matched"] > 0])

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ORDERS = ("1-2", "2-1")
+BESIDE = "beside"
 ORIENTATIONS = ("++", "+-", "-+", "--")
 # Of each aspect, what of (order, orientation, spacing) it holds.
 ASPECTS = {"order": (0,), "orientation": (1,), "spacing": (2,), "arrangement": (0, 1, 2)}
@@ -38,20 +39,25 @@ class SyntaxRecovery:
     extraneous: int
 
     @property
+    def asked(self) -> pd.DataFrame:
+        """The pairs that a rule speaks of: an explainer need not find motifs that only stand beside each other."""
+        return self.pairs[self.pairs["logic"] != BESIDE]
+
+    @property
     def rule_recall(self) -> float:
-        """Share of the true pairs that were found with the right logic; NaN where there are none."""
-        return float(self.pairs["rule"].mean()) if len(self.pairs) else float("nan")
+        """Share of the pairs asked that were found with the right logic; NaN where there are none."""
+        return float(self.asked["rule"].mean()) if len(self.asked) else math.nan
 
     @property
     def rule_precision(self) -> float:
         """Share of the pairs found that are true and have the right logic; NaN where none was found."""
         found = int((self.pairs["found_logic"] != "").sum()) + self.extraneous
-        return float(self.pairs["rule"].sum()) / found if found else float("nan")
+        return float(self.pairs["rule"].sum()) / found if found else math.nan
 
     def overlap(self, aspect: str) -> float:
-        """Return the mean overlap of the distributions of an aspect over the true pairs; NaN where none is asked."""
-        known = self.pairs[aspect].dropna()
-        return float(known.mean()) if len(known) else float("nan")
+        """Return the mean overlap of an aspect's distributions over the pairs asked; NaN where there is none."""
+        known = self.asked[aspect].dropna()
+        return float(known.mean()) if len(known) else math.nan
 
 
 class _Row(NamedTuple):
@@ -65,8 +71,8 @@ class _Row(NamedTuple):
     support: float
 
     def swapped(self) -> _Row:
-        """Return the same said of the pair the other way round."""
-        order = {"1-2": "2-1", "2-1": "1-2"}.get(self.order, self.order)
+        """Return the same said of the pair the other way round, on the same strand."""
+        order = self.order if self.order == "any" else _other(self.order)
         orientation = self.orientation if self.orientation == "any" else self.orientation[::-1]
         logic = "not and" if self.logic == "and not" else self.logic
         return self._replace(pair=self.pair[::-1], order=order, orientation=orientation, logic=logic)
@@ -79,10 +85,11 @@ def syntax_recovery(
 
     The motifs found are read as those that they are matched to: where a match is the reverse complement its strand is
     turned, and the spacing becomes that between the true motifs' ends ("any" order and orientation read as "1-2" and
-    "++" for this). A pair may be given either way round. The logic of a pair is the one with the most support. Of
-    order, orientation, spacing and the three together the rows of a pair are a distribution, each row weighed by its
-    support (all alike if none has any); two distributions overlap by the sum of the smaller shares: 1 is the same and
-    0 disjoint. "any" is every order or orientation alike. A pair that was not found overlaps by 0.
+    "++" for this). A pair may be given either way round, and as it reads on either strand. The logic of a pair is the
+    one with the most support. Of order, orientation, spacing and the three together the rows of a pair are a
+    distribution, each row weighed by its support (all alike if none has any); two distributions overlap by the sum of
+    the smaller shares: 1 is the same and 0 disjoint. "any" is every order or orientation alike. A pair that was not
+    found overlaps by 0.
 
     Parameters
     ----------
@@ -100,10 +107,7 @@ def syntax_recovery(
     calls = _by_pair([read for _, read in mapped if read], truths)
     unknown = {frozenset(row.pair) for row, read in mapped if read is None}
     columns = ("motif_1", "motif_2", "logic", "found_logic", "rule", *ASPECTS)
-    pairs = [
-        (*pair, *_compared(calls.get(pair, []), rows, tuple(m in symmetric for m in pair)))
-        for pair, rows in truths.items()
-    ]
+    pairs = [(*pair, *_compared(calls.get(pair, []), rows, symmetric)) for pair, rows in truths.items()]
     return SyntaxRecovery(pd.DataFrame(pairs, columns=list(columns)), len(unknown) + len(calls.keys() - truths.keys()))
 
 
@@ -141,11 +145,15 @@ def _as_true(row: _Row, matches: Mapping[str, Match]) -> _Row | None:
     return row._replace(pair=(one.motif, two.motif), orientation=orientation, spacing=row.spacing - beyond)
 
 
-def _turned(strand: str) -> str:
-    return "-" if strand == "+" else "+"
+def _turned(strands: str) -> str:
+    return strands.translate(str.maketrans("+-", "-+"))
 
 
-def _compared(found: list[_Row], true: list[_Row], symmetric: tuple[bool, ...]) -> tuple[object, ...]:
+def _other(order: str) -> str:
+    return ORDERS[order == ORDERS[0]]
+
+
+def _compared(found: list[_Row], true: list[_Row], symmetric: Collection[str]) -> tuple[object, ...]:
     """Return logic, found logic, whether they agree, and the overlaps, for the rows of one pair."""
     logic, found_logic = _logic(true), _logic(found)
     expected, seen = _shares(true, symmetric), _shares(found, symmetric)
@@ -171,7 +179,7 @@ def _weights(rows: list[_Row]) -> list[float]:
     return [value / total for value in support] if total else [1 / len(rows)] * len(rows)
 
 
-def _shares(rows: list[_Row], symmetric: tuple[bool, ...]) -> Shares:
+def _shares(rows: list[_Row], symmetric: Collection[str]) -> Shares:
     """Return the share of each order, orientation and spacing ("any" spacing is one of its own)."""
     shares: Shares = {}
     for row, weight in zip(rows, _weights(rows), strict=True):
@@ -179,10 +187,22 @@ def _shares(rows: list[_Row], symmetric: tuple[bool, ...]) -> Shares:
         orientations = ORIENTATIONS if row.orientation == "any" else (row.orientation,)
         spacing = "any" if math.isnan(row.spacing) else row.spacing
         for order, strands in product(orders, orientations):
-            blurred = "".join("*" if either else s for s, either in zip(strands, symmetric, strict=True))
-            key = (order, blurred, spacing)
+            key = (*_one_reading(row.pair, order, strands, symmetric), spacing)
             shares[key] = shares.get(key, 0) + weight / (len(orders) * len(orientations))
     return shares
+
+
+def _one_reading(pair: tuple[str, str], order: str, strands: str, symmetric: Collection[str]) -> tuple[str, str]:
+    """Return the one order and orientation of all that say the same.
+
+    A pair reads on either strand, a motif that is its own reverse complement has none, and the motifs of a pair of one
+    motif may change names.
+    """
+    blurred = "".join("*" if motif in symmetric else strand for motif, strand in zip(pair, strands, strict=True))
+    readings = {(order, blurred), (_other(order), _turned(blurred))}
+    if pair[0] == pair[1]:
+        readings |= {(_other(order), strands[::-1]) for order, strands in readings}
+    return min(readings, key=lambda reading: (reading[1], reading[0]))
 
 
 def _marginal(shares: Shares, held: tuple[int, ...]) -> Shares:
