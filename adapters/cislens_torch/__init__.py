@@ -10,8 +10,9 @@ if TYPE_CHECKING:
     from cislens.oracle.adapter import Adapter
     from cislens_torch.bridging import bridge
     from cislens_torch.oracle import TorchOracle
+    from cislens_torch.training.trainer import TorchTrainer
 
-__all__ = ["TorchOracle", "bridge"]
+__all__ = ["TorchOracle", "TorchTrainer", "bridge"]
 
 
 @hookimpl
@@ -32,4 +33,8 @@ def __getattr__(name: str) -> Any:
         from cislens_torch.oracle import TorchOracle
 
         return TorchOracle
+    if name == "TorchTrainer":
+        from cislens_torch.training.trainer import TorchTrainer
+
+        return TorchTrainer
     raise AttributeError(f"module 'cislens_torch' has no attribute {name!r}")

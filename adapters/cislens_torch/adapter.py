@@ -28,6 +28,7 @@ class TorchAdapter(Adapter):
         "model.py:factory with --weights of .pt, .pth, .ckpt or .safetensors",
         "a TorchScript file (.pt)",
         "a program of torch.export.save (.pt2)",
+        "a checkpoint of cislens train (.safetensors)",
     )
 
     def recognises(self, source: ModelSource) -> bool:
@@ -54,6 +55,10 @@ class TorchAdapter(Adapter):
 
         if source.model is None:
             assert source.path is not None
+            from cislens_torch.training.opening import open_trained
+
+            if source.weights is None and (trained := open_trained(source.path, options, source.name)) is not None:
+                return trained
             return opened(_module_in(source.path, source.weights, options), options, source.name)
         if not isinstance(source.model, nn.Module):
             raise OracleError(

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from cislens.explainer import Explainer
     from cislens.metric import Metric
     from cislens.oracle.adapter import Adapter
+    from cislens.training import Trainer
 
 hookspec = pluggy.HookspecMarker("cislens")
 hookimpl = pluggy.HookimplMarker("cislens")
@@ -52,5 +53,5 @@ def register_importers() -> list[Any]:  # type: ignore[empty-body]
 
 
 @hookspec
-def register_trainers() -> list[Any]:  # type: ignore[empty-body]
-    """Return trainers, with `name` and `train(data, folder, context)`."""
+def register_trainers() -> list[type[Trainer]]:  # type: ignore[empty-body]
+    """Return trainer classes; their `name` must be new."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cislens.explainer import Explainer
     from cislens.metric import Metric
     from cislens.oracle.adapter import Adapter
+    from cislens.training import Trainer
 
 GROUP = "cislens"
 KINDS = ("explainers", "adapters", "architectures", "derivations", "metrics", "exporters", "importers", "trainers")
@@ -124,6 +125,11 @@ class Registry:
         """Metrics by name, in the order in which they were registered."""
         return dict(self.entries["metrics"])
 
+    @property
+    def trainers(self) -> dict[str, type[Trainer]]:
+        """Trainer classes by name."""
+        return dict(sorted(self.entries["trainers"].items()))
+
     def explainer(self, name: str) -> type[Explainer]:
         """Return an explainer class.
 
@@ -147,6 +153,18 @@ class Registry:
         if name not in self.architectures:
             raise PluginError(self._unknown("architecture", name, self.architectures))
         return self.architectures[name]
+
+    def trainer(self, name: str) -> type[Trainer]:
+        """Return a trainer class.
+
+        Raises
+        ------
+        PluginError
+            If none has that name; the sentence lists those there are and the plugins that failed.
+        """
+        if name not in self.trainers:
+            raise PluginError(self._unknown("trainer", name, self.trainers))
+        return self.trainers[name]
 
     def _unknown(self, kind: str, name: str, known: Iterable[str]) -> str:
         message = f"no {kind} is named {name!r}: choose one of {', '.join(known)}"
@@ -172,6 +190,7 @@ def _checked(kind: str, returned: Any) -> list[Any]:
     from cislens.explainer import Explainer
     from cislens.metric import Metric
     from cislens.oracle.adapter import Adapter
+    from cislens.training import Trainer
 
     if not isinstance(returned, list | tuple):
         raise PluginError(f"register_{kind} must return a list, got {returned!r}")
@@ -187,6 +206,13 @@ def _checked(kind: str, returned: Any) -> list[Any]:
             raise PluginError(f"register_adapters must return instances of cislens's Adapter, got {item!r}")
         if kind == "architectures" and not isinstance(item, Architecture):
             raise PluginError(f"register_architectures must return instances of cislens's Architecture, got {item!r}")
+        if kind == "trainers" and not (
+            isinstance(item, type) and issubclass(item, Trainer) and is_dataclass(item) and not isabstract(item)
+        ):
+            raise PluginError(
+                f"register_trainers must return dataclasses that inherit from cislens's Trainer and define train, got "
+                f"{item!r}"
+            )
         if kind == "metrics" and not isinstance(item, Metric):
             raise PluginError(f"register_metrics must return instances of cislens's Metric, got {item!r}")
         if not isinstance(getattr(item, "name", None), str):

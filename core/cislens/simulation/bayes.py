@@ -12,6 +12,7 @@ import numpy.typing as npt
 from cislens.backgrounds import Frequencies, Uniform, parse_background
 from cislens.context import Progress, silent, stream
 from cislens.errors import CislensError
+from cislens.scores import area_under_roc
 from cislens.sequences.codes import Codes, complemented
 from cislens.simulation.clean import shares_clean
 from cislens.simulation.grammar import Grammar, Site, Variant
@@ -185,16 +186,6 @@ class BayesClassifier:
             end = first + len(self.grammar.motifs[site.motif])
             touches |= (first < windows[..., 1:]) & (end > windows[..., :1])
         return touches
-
-
-def area_under_roc(positives: Array, negatives: Array) -> tuple[float, float]:
-    """Return the area under the ROC curve of two sets of scores, and its standard error by DeLong et al. 1988."""
-    ordered_n, ordered_p = np.sort(negatives), np.sort(positives)
-    below = (np.searchsorted(ordered_n, positives, "left") + np.searchsorted(ordered_n, positives, "right")) / 2
-    above = (np.searchsorted(ordered_p, negatives, "left") + np.searchsorted(ordered_p, negatives, "right")) / 2
-    wins, losses = below / len(negatives), 1 - above / len(positives)
-    variance = wins.var(ddof=1) / len(positives) + losses.var(ddof=1) / len(negatives)
-    return float(wins.mean()), float(np.sqrt(variance))
 
 
 def _shifted(ratios: Array, site: Site, starts: int) -> Array:

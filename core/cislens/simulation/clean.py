@@ -18,7 +18,7 @@ BACKGROUNDS, PLACEMENTS = 20_000, 1_000  # sampled; the shares are then known to
 
 
 def shares_clean(grammar: Grammar) -> Array:
-    """Return for each variant of a grammar the share of backgrounds around it that hold no chance match, (variants,)."""
+    """Return the share of backgrounds around each variant of a grammar that hold no chance match, (variants,)."""
     rng = stream(0, "clean", grammar.name)
     clean = _clean_by_length(grammar, rng)
     return np.array([_share(variant, grammar, clean, rng) for variant in grammar.variants])

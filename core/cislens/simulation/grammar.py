@@ -217,8 +217,8 @@ class Grammar:
         for name, rule in self.rules.items():
             if unknown := [word for word in rule.names if word not in motifs | arrangements]:
                 raise CislensError(
-                    f"rule {name!r} must speak of motifs and arrangements ({', '.join(sorted(motifs | arrangements))}), "
-                    f"got {unknown[0]!r}"
+                    f"rule {name!r} must speak of motifs and arrangements "
+                    f"({', '.join(sorted(motifs | arrangements))}), got {unknown[0]!r}"
                 )
 
     def _check_choices(self) -> None:

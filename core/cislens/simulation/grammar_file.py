@@ -18,10 +18,18 @@ from cislens.truth.logic import Rule
 
 FOLDER = Path(__file__).parent / "grammars"
 MATRICES = FOLDER / "jaspar2020.jaspar"
-KEYS = (
-    ("title", "references", "length", "centre", "background", "instances", "spurious", "threshold", "both_strands")
-    + ("motifs", "rules", "arrangements")
-)  # fmt: skip
+CHOICES = (
+    "title",
+    "references",
+    "length",
+    "centre",
+    "background",
+    "instances",
+    "spurious",
+    "threshold",
+    "both_strands",
+)
+PARTS = ("motifs", "rules", "arrangements")
 MOTIF_KEYS = ("matrix", "file", "consensus", "columns", "trim", "core")
 
 
@@ -69,14 +77,14 @@ def load_grammar(name: str | Path, *, trim: float | None = None, **changes: Any)
 
 def grammar_from(name: str, stated: Mapping[str, Any], folder: Path, trim: float | None = None) -> Grammar:
     """Return the grammar that a file's values state; its motif files are looked for in `folder`."""
-    _refuse_unknown(f"grammar {name!r}", stated, KEYS)
-    for key in ("motifs", "rules", "arrangements"):
+    _refuse_unknown(f"grammar {name!r}", stated, CHOICES + PARTS)
+    for key in PARTS:
         if not stated.get(key):
             raise CislensError(f"grammar {name!r} must have {key}, got none")
     motifs = tuple(_motif(key, value, folder, trim) for key, value in stated["motifs"].items())
     rules = {key: Rule(str(text)) for key, text in stated["rules"].items()}
     arrangements = tuple(map(_arrangement, stated["arrangements"]))
-    given = {key: value for key, value in stated.items() if key not in ("motifs", "rules", "arrangements")}
+    given = {key: value for key, value in stated.items() if key not in PARTS}
     given["references"] = tuple(given.get("references", ()))
     return Grammar(name, motifs, arrangements, rules, **given)
 

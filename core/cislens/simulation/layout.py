@@ -15,8 +15,8 @@ STRANDS: dict[str, Strand] = {"": "+", "+": "+", "-": "-", "?": "?"}
 TOKEN = re.compile(r"\s*(?:(?P<motif>[A-Za-z_]\w*)(?P<strand>[+?-]?)|\[(?P<gap>[^\]]*)\]|(?P<join>&|\.\.))")
 GAP = re.compile(r"(\d+)(?:\.\.(\d+))?")
 FORM = (
-    "motifs with a strand +, - or ?, the bp between two in brackets, '..' between motifs in this order at any distance, "
-    "and '&' between motifs in any order, as in 'left+ [2,6..11] right-' or 'a & b?'"
+    "motifs with a strand +, - or ?, the bp between two in brackets, '..' between motifs in this order at any "
+    "distance, and '&' between motifs in any order, as in 'left+ [2,6..11] right-' or 'a & b?'"
 )
 
 
@@ -60,11 +60,7 @@ class Layout:
         """Yield every choice of strands and gaps, all equally likely: for each cluster its elements and its gaps."""
         per_cluster = []
         for cluster in self.clusters:
-            strands = [("+", "-") if element.strand == "?" else (element.strand,) for element in cluster.elements]
-            elements = [
-                tuple(Element(e.motif, s) for e, s in zip(cluster.elements, chosen, strict=True))
-                for chosen in product(*strands)
-            ]
+            elements = list(product(*map(_stranded, cluster.elements)))
             per_cluster.append(list(product(elements, product(*cluster.gaps))))
         yield from product(*per_cluster)
 
@@ -107,6 +103,11 @@ def parse_layout(text: str) -> Layout:
     if len(joins) > 1:
         raise CislensError(f"a layout must join its parts by '&' alone or by '..' alone, got both in {text!r}")
     return Layout(tuple(Cluster(tuple(e), tuple(g)) for e, g in clusters), joins == {".."})
+
+
+def _stranded(element: Element) -> tuple[Element, ...]:
+    """Return an element on each strand that it may read on."""
+    return (Element(element.motif, "+"), Element(element.motif, "-")) if element.strand == "?" else (element,)
 
 
 def _tokens(text: str) -> Iterator[re.Match[str]]:

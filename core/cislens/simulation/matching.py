@@ -1,4 +1,4 @@
-"""How well a window matches a motif: the mean probability of its bases, by itself or relative to the best attainable."""
+"""How well a window matches a motif: the mean probability of its bases, as it is or relative to the best match."""
 
 from __future__ import annotations
 

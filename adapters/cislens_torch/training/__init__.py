@@ -1,0 +1,1 @@
+"""Train torch networks: the loop, what survives a kill, and the checkpoint that cislens opens again."""

@@ -1,0 +1,129 @@
+"""What a training run keeps: its state after each epoch, its results, and the checkpoint."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from cislens.errors import CislensError
+from cislens.training import Trainer, TrainingData
+
+METADATA = "cislens"  # under this name a checkpoint says what it is
+
+
+@dataclass
+class TrainingState:
+    """Where a run stands: epochs done, their results, and the weights of the best."""
+
+    history: list[dict[str, float]] = field(default_factory=list)
+    best_epoch: int = 0
+    best: dict[str, torch.Tensor] = field(default_factory=dict)
+
+    @property
+    def epoch(self) -> int:
+        """Epochs done."""
+        return len(self.history)
+
+    def add(self, results: dict[str, float], network: nn.Module) -> None:
+        """Take an epoch's results, and the weights if its validation loss is the lowest so far."""
+        self.history.append(results)
+        lowest = min(past["validation_loss"] for past in self.history)
+        if results["validation_loss"] <= lowest:
+            self.best_epoch = self.epoch
+            self.best = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
+
+
+class TrainingFolder:
+    """Keep a run in a folder.
+
+    Parameters
+    ----------
+    folder
+        Made where there is none.
+    key
+        What the run is of: trainer, settings, data and seed. A folder that holds another run is refused.
+    """
+
+    def __init__(self, folder: Path, key: Mapping[str, Any]) -> None:
+        self.folder, self.key = folder, json.loads(json.dumps(key))
+        folder.mkdir(parents=True, exist_ok=True)
+        self.checkpoint = folder / "model.safetensors"
+        self.results = folder / "training.json"
+        self._state = folder / "state.pt"
+        held = self._held()
+        if held is not None and held != self.key:
+            raise CislensError(
+                f"{folder} holds another run ({_difference(held, self.key)}): choose another folder, or say --overwrite"
+            )
+        if held is None:
+            _write(self.results, {**self.key})
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run was finished before."""
+        return self.checkpoint.exists() and "scores" in json.loads(self.results.read_text(encoding="utf-8"))
+
+    def resumed(self, network: nn.Module, optimiser: torch.optim.Optimizer) -> TrainingState:
+        """Return the state that was kept, with the network and the optimiser brought to it; a new one without."""
+        if not self._state.exists():
+            return TrainingState()
+        held = torch.load(self._state, weights_only=True, map_location=next(network.parameters()).device)
+        network.load_state_dict(held["network"])
+        optimiser.load_state_dict(held["optimiser"])
+        return TrainingState(held["history"], held["best_epoch"], held["best"])
+
+    def keep(self, state: TrainingState, network: nn.Module, optimiser: torch.optim.Optimizer) -> None:
+        """Write the state of a run, whole or not at all."""
+        held = {**vars(state), "network": network.state_dict(), "optimiser": optimiser.state_dict()}
+        part = self._state.with_suffix(".part")
+        torch.save(held, part)
+        os.replace(part, self._state)
+
+    def finish(self, facts: Mapping[str, Any]) -> None:
+        """Write the results; the state is needed no more."""
+        _write(self.results, {**self.key, **facts})
+        self._state.unlink(missing_ok=True)
+
+    def _held(self) -> dict[str, Any] | None:
+        if not self.results.exists():
+            return None
+        held = json.loads(self.results.read_text(encoding="utf-8"))
+        return {name: held.get(name) for name in self.key}
+
+
+def save_checkpoint(network: nn.Module, path: Path, trainer: Trainer, data: TrainingData) -> None:
+    """Write the weights, with what builds the network again and what its answers are."""
+    said = {
+        "trainer": trainer.name,
+        "settings": trainer.settings(),
+        "length": data.length,
+        "outputs": list(data.outputs),
+        "task": data.task,
+    }
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    part = path.with_suffix(".part")
+    save_file(weights, part, {METADATA: json.dumps(said)})
+    os.replace(part, path)
+
+
+def _write(path: Path, values: Mapping[str, Any]) -> None:
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+    os.replace(part, path)
+
+
+def _difference(held: Mapping[str, Any], wanted: Mapping[str, Any], under: str = "") -> str:
+    for name in wanted:
+        if held.get(name) != wanted[name]:
+            if isinstance(held.get(name), dict) and isinstance(wanted[name], dict):
+                return _difference(held[name], wanted[name], f"{under}{name} ")
+            return f"{under}{name} {held.get(name)!r}, not {wanted[name]!r}"
+    return f"{under}other entries"
