@@ -175,8 +175,8 @@ def _logic(rows: list[_Row]) -> str:
 
 def _weights(rows: list[_Row]) -> list[float]:
     support = [row.support if row.support > 0 else 0.0 for row in rows]
-    total = sum(support)
-    return [value / total for value in support] if total else [1 / len(rows)] * len(rows)
+    weights = support if any(support) else [1.0] * len(rows)
+    return [weight / sum(weights) for weight in weights]
 
 
 def _shares(rows: list[_Row], symmetric: Collection[str]) -> Shares:
