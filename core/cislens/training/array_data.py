@@ -99,5 +99,7 @@ class ArrayData(TrainingData):
     def _fingerprint(self) -> str:
         digest = hashlib.blake2b(digest_size=16)
         for array in (self.examples.onehot, self.examples.values, *(part.astype(np.int64) for part in self.parts)):
+            # The shape too: laid end to end, the parts of two splits can be the same bytes.
+            digest.update(str(array.shape).encode())
             digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()

@@ -66,6 +66,11 @@ def _negatives(positives: Sequences, path: Path, options: DataOptions) -> tuple[
         return dinucleotide_negatives(positives, each, rng), np.repeat(np.arange(len(positives)), each)
     if options.negatives == "gc":
         return _same_gc(positives, path, options, rng), None
+    if each > 1:
+        raise CislensError(
+            f"{each} negatives for each positive can be made, not read from a file, got {options.negatives}: leave out "
+            "--per-positive"
+        )
     return _read(Path(str(options.negatives)), options, positives.length), None
 
 

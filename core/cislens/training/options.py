@@ -83,6 +83,10 @@ class DataOptions:
             raise CislensError(f"the task must be 'binary' or 'regression', got {self.task!r}")
         if self.per_positive < 1:
             raise CislensError(f"at least one negative must be made for each positive, got {self.per_positive}")
+        if self.pool is not None and self.negatives != "gc":
+            raise CislensError(
+                f"a pool is what gc chooses from, but negatives are {self.negatives!r}: say --negatives gc"
+            )
         _check_held_out(self.validation, self.test)
 
     @property

@@ -11,7 +11,7 @@ from cislens.errors import CislensError
 from cislens.sequences.record import counted
 from cislens.training.array_data import ArrayData
 from cislens.training.data import Examples, TrainingData
-from cislens.training.kinds import require_kind
+from cislens.training.kinds import Kind, require_kind
 from cislens.training.labelled import Labelled
 from cislens.training.negatives import against_negatives
 from cislens.training.options import DataOptions
@@ -45,16 +45,23 @@ def read_training_data(path: str | Path, options: DataOptions | None = None) -> 
     """
     file, options = Path(path), options or DataOptions()
     kind = require_kind(file)
-    if kind in ("fasta", "bed"):
-        labelled = against_negatives(file, options)
-    elif options.negatives is not None:
+    _refuse_what_does_not_apply(kind, file, options)
+    read = {"fasta": against_negatives, "bed": against_negatives, "table": read_table, "arrays": read_value_arrays}
+    return _split(read[kind](file, options), file, options)
+
+
+def _refuse_what_does_not_apply(kind: Kind, file: Path, options: DataOptions) -> None:
+    positives = kind in ("fasta", "bed")
+    if positives and (options.sequences is not None or options.values):
+        raise CislensError(
+            f"columns and arrays are named for tables and files of arrays, got {file.name}: leave out --sequences and "
+            "--values"
+        )
+    if not positives and options.negatives is not None:
         raise CislensError(
             f"negatives are for positives, that is FASTA or BED, but {file.name} brings values of its own: leave out "
             "--negatives"
         )
-    else:
-        labelled = (read_table if kind == "table" else read_value_arrays)(file, options)
-    return _split(labelled, file, options)
 
 
 def _split(labelled: Labelled, file: Path, options: DataOptions) -> ArrayData:
@@ -99,11 +106,9 @@ def _told(labelled: Labelled, parts: Parts, leaked: int) -> tuple[str, ...]:
     if dropped:
         first = dropped[0]
         notes.append(f"{counted(len(dropped), 'sequence')} left out, the first {first.id}: {first.reason}")
-    drawn = [
-        name for name in ("validation", "test") if labelled.parts is not None and not len(getattr(labelled.parts, name))
-    ]
-    if drawn:
-        notes.append(f"the file holds no {' and no '.join(drawn)} part, which was drawn from its training part")
+    if labelled.parts is not None:
+        drawn = " and ".join(name for name, size in labelled.parts.sizes().items() if not size)
+        notes.append(f"the file's own split is kept{drawn and f', {drawn} drawn from its training part'}")
     if leaked:
         notes.append(
             f"{counted(leaked, 'held-out example')} also trained on, with the same bases or as shuffles of one another"
