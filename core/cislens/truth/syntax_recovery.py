@@ -176,7 +176,8 @@ def _logic(rows: list[_Row]) -> str:
 def _weights(rows: list[_Row]) -> list[float]:
     support = [row.support if row.support > 0 else 0.0 for row in rows]
     weights = support if any(support) else [1.0] * len(rows)
-    return [weight / sum(weights) for weight in weights]
+    total = sum(weights)
+    return [weight / total for weight in weights]
 
 
 def _shares(rows: list[_Row], symmetric: Collection[str]) -> Shares:
