@@ -31,7 +31,8 @@ class Recovery:
     skipped
         By the name of each other metric, why.
     counts
-        What was compared: sequences, motifs, calls, instances, sequences without an explanation.
+        How much was compared: sequences, motifs, calls, instances; sequences whose label nothing planted explains
+        are left out of masks and maps.
     comparison
         The tables and arrays behind it.
     """
@@ -110,9 +111,9 @@ def _counts(comparison: Comparison) -> dict[str, int]:
     if report.instances is not None:
         counts |= {"calls": comparison.instances.calls, "true instances": comparison.instances.instances}
     if report.masks is not None:
-        counts["sequences without explanation"] = comparison.masks.left_out
-    elif report.attributions is not None:
-        counts["sequences without explanation"] = comparison.maps.left_out
+        counts["sequences left out of masks"] = comparison.masks.left_out
+    if report.attributions is not None:
+        counts["sequences left out of maps"] = comparison.maps.left_out
     return counts
 
 
