@@ -4,27 +4,26 @@ import numpy as np
 import pytest
 
 from cislens.sequences import Sequences
-from cislens.testing import ConvPoolToy, LinearToy, MotifToy, OracleContract, Toy, bundled_toys
-from cislens.testing.toys.conv_pool import hand_set_weights
+from cislens.testing import ConvPoolToy, LinearToy, MotifToy, OracleContract, SymmetricToy, Toy, bundled_toys
 
 RNG = np.random.default_rng(2)
 TOYS = {toy.name: toy for toy in bundled_toys()}
 
 
-def substituted(onehot: np.ndarray, position: int, base: int) -> np.ndarray:
-    changed = onehot.copy()
-    changed[:, position] = np.eye(4, dtype=onehot.dtype)[base]
-    return changed
+def answers(toy: Toy, x: np.ndarray) -> np.ndarray:
+    return np.concatenate([value.reshape(len(x), -1) for value in toy.predict(x).values()], axis=1)
 
 
 def effects_one_by_one(toy: Toy, sequences: Sequences) -> np.ndarray:
-    """The effect of every substitution by asking the toy for each, (n, length, 4)."""
+    """The effect of every substitution by asking the toy for each, (t, n, length, 4)."""
     x = sequences.onehot
-    before = toy.predict(x)["value"]
-    effects = np.zeros(x.shape)
+    before = answers(toy, x)
+    effects = np.zeros((before.shape[1], *x.shape))
     for position in range(x.shape[1]):
         for base in range(4):
-            effects[:, position, base] = toy.predict(substituted(x, position, base))["value"] - before
+            changed = x.copy()
+            changed[:, position] = np.eye(4, dtype=x.dtype)[base]
+            effects[:, :, position, base] = (answers(toy, changed) - before).T
     return np.where(x.any(-1, keepdims=True), effects, 0)
 
 
@@ -46,19 +45,40 @@ def test_the_exact_map_of_the_linear_toy_gives_the_effect_of_each_substitution()
     sequences = toy.examples(5, RNG)
     exact = toy.attribution(sequences)[0]
     own = (exact * sequences.onehot).sum(-1, keepdims=True)
-    np.testing.assert_allclose(exact - own, effects_one_by_one(toy, sequences), atol=1e-12)
+    np.testing.assert_allclose(exact - own, effects_one_by_one(toy, sequences)[0], atol=1e-12)
     np.testing.assert_allclose(exact.sum(-1), 0, atol=1e-12)
 
 
+@pytest.mark.parametrize("kind", [MotifToy, SymmetricToy])
 @pytest.mark.parametrize("response", ["sigmoid", "tanh"])
 @pytest.mark.parametrize("pool", ["max", "sum"])
-def test_the_exact_map_of_a_motif_toy_is_that_of_every_substitution_asked_for(pool, response) -> None:
-    toy = MotifToy(RNG.normal(size=(5, 4)), 17, pool, response, midpoint=1.0, slope=0.7)
-    sequences = toy.examples(6, RNG)
+def test_the_exact_map_of_a_motif_toy_is_that_of_every_substitution_asked_for(pool, response, kind) -> None:
+    toy = kind(RNG.normal(size=(5, 4)), 17, pool, response, midpoint=1.0, slope=0.7)
+    assert_exact(toy, toy.examples(6, RNG))
+
+
+@pytest.mark.parametrize("toy", [toy for toy in TOYS.values() if not isinstance(toy, LinearToy)], ids=lambda t: t.name)
+def test_the_exact_map_of_each_toy_is_that_of_every_substitution_asked_for(toy) -> None:
+    assert_exact(toy, toy.examples(4, RNG))
+
+
+def assert_exact(toy: Toy, sequences: Sequences) -> None:
     with_n = sequences.onehot.copy()
     with_n[:, 4] = 0
     for each in (sequences, Sequences.from_onehot(with_n)):
-        np.testing.assert_allclose(toy.attribution(each)[0], effects_one_by_one(toy, each), atol=1e-12)
+        np.testing.assert_allclose(toy.attribution(each), effects_one_by_one(toy, each), atol=1e-12)
+
+
+def test_giving_the_exact_map_counts_nothing() -> None:
+    for toy in TOYS.values():
+        before = toy.counts.snapshot()
+        toy.attribution(toy.examples(2, RNG))
+        assert (toy.counts.since(before).predictions, toy.counts.since(before).pullbacks) == (0, 0)
+
+
+def test_no_two_toys_have_one_name_or_one_fingerprint() -> None:
+    toys = bundled_toys()
+    assert len({toy.name for toy in toys}) == len({toy.fingerprint for toy in toys}) == len(toys)
 
 
 def test_a_motif_toy_responds_to_its_best_site_by_the_stated_curve() -> None:
@@ -119,25 +139,3 @@ def test_held_units_change_the_fingerprint_and_add_up() -> None:
     assert len({toy.fingerprint, once.fingerprint, twice.fingerprint}) == 3
     after = twice.activations(toy.examples(3, RNG), "conv2", pre=False)
     np.testing.assert_array_equal(after[:, :, :2], 0)
-
-
-@pytest.mark.torch
-def test_the_network_is_the_one_that_torch_computes_from_its_weights() -> None:
-    torch = pytest.importorskip("torch")
-    toy, weights = ConvPoolToy(43), hand_set_weights()
-    sequences = toy.examples(8, RNG)
-    arrays = {name: {k: torch.tensor(v) for k, v in layer.items()} for name, layer in weights.items()}
-    x = torch.tensor(sequences.onehot.astype(np.float64).swapaxes(1, 2), requires_grad=True)
-    functional = torch.nn.functional
-    first = functional.conv1d(x, arrays["conv1"]["kernel"].swapaxes(1, 2), arrays["conv1"]["bias"])
-    pooled = functional.max_pool1d(functional.relu(first), 4)
-    second = functional.conv1d(pooled, arrays["conv2"]["kernel"].swapaxes(1, 2), arrays["conv2"]["bias"])
-    top = functional.relu(second).amax(2)
-    answer = functional.linear(top, arrays["output"]["kernel"], arrays["output"]["bias"])
-    cotangent = RNG.normal(size=(8, 2))
-    (answer * torch.tensor(cotangent)).sum().backward()
-
-    values, gradient = toy.vjp(sequences, {"expression": cotangent})
-    np.testing.assert_allclose(values["expression"], answer.detach().numpy(), atol=1e-12)
-    np.testing.assert_allclose(gradient, x.grad.numpy().swapaxes(1, 2), atol=1e-12)
-    np.testing.assert_allclose(toy.activations(sequences, "conv2"), second.detach().numpy().swapaxes(1, 2), atol=1e-12)

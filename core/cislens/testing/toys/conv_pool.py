@@ -57,7 +57,8 @@ class ConvPoolToy(Toy):
         held = [
             (self.graph.index(name), unit, value) for name, units in self.edits.items() for unit, value in units.items()
         ]
-        return [array for layer in self.arrays.values() for array in layer.values()] + [np.array(held, float)]
+        weights = [array for layer in self.arrays.values() for array in layer.values()]
+        return [*weights, np.array(self.wiring.pools), np.array(held, float)]
 
     def unit_motifs(self, layer: str, unit: int) -> Motifs:
         """Return what a unit of a convolution sees: one motif, several that it fires for, or none if it is dead.

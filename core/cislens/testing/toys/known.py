@@ -124,9 +124,10 @@ class Knowledge:
 
         table = self._instances(sequences)
         arrangements = [""] * len(sequences)
+        found = dict(iter(table.groupby("sequence", sort=False)))
         parts = []
         for i, name in enumerate(sequences.ids):
-            held = table[table["sequence"] == name]
+            held = found.get(name, table.iloc[:0])
             for pair in (pair for pair in self.pairs if pair.distances):
                 best = _best_pair(held, pair)
                 if best:

@@ -83,6 +83,10 @@ class BothStrands(Scanner):
     places, so that not even the last bit differs.
     """
 
+    def windows(self, x: Array) -> Array:
+        """Return the score of each window of the strand given, (n, length - width + 1)."""
+        return super().windows(np.ascontiguousarray(x))  # numpy sums in the order in which values lie in memory
+
     def score(self, x: Array) -> Array:
         """Return the score of each sequence, (n,)."""
         return self._of_both(super().score(x), super().score(reverse_complement(x)))
@@ -91,12 +95,16 @@ class BothStrands(Scanner):
         """Return the score of each sequence and its pullback."""
         given, pull_given = super().linearize(x)
         turned, pull_turned = super().linearize(reverse_complement(x))
-        share = np.asarray(given >= turned, np.float64) if self.pool == "max" else sigmoid(given - turned)
 
         def pullback(slope: Array) -> Array:
-            return pull_given(share * slope) + reverse_complement(pull_turned((1 - share) * slope))
+            one, other = self._share(given - turned) * slope, self._share(turned - given) * slope
+            return pull_given(one) + reverse_complement(pull_turned(other))
 
         return self._of_both(given, turned), pullback
+
+    def _share(self, lead: Array) -> Array:
+        """Return the slope of the pooled score in that of the strand which leads by this much, half where they tie."""
+        return np.heaviside(lead, 0.5) if self.pool == "max" else sigmoid(lead)
 
     def substituted(self, x: Array) -> Array:
         """Return the score after each substitution, (n, length, 4), of one-hot sequences."""
