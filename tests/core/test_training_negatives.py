@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from cislens.errors import CislensError
 from cislens.sequences import ReadPolicy, Region, Sequences
 from cislens.training import ArrayData, DataOptions, read_training_data
-from cislens.training.gc_matching import _overlaps, gc_bins, gc_from_genome, gc_from_pool
+from cislens.training.gc_matching import gc_bins, gc_from_genome, gc_from_pool
+from cislens.training.intervals import spans_of, touching
 from cislens.training.negatives import against_negatives, dinucleotide_negatives
 from cislens.training.splits import leaks, twins
 
@@ -168,15 +169,18 @@ def test_bins_of_gc_are_a_fiftieth_wide_and_count_bases_alone() -> None:
 
 @settings(deadline=None, max_examples=100)
 @given(
-    spans=st.lists(st.tuples(st.integers(0, 40), st.integers(1, 10)), max_size=8),
-    start=st.integers(0, 45),
-    length=st.integers(1, 10),
+    spans=st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 40), st.integers(1, 10)), max_size=8),
+    region=st.tuples(st.sampled_from("ab"), st.integers(0, 45), st.integers(1, 10)),
 )
-def test_overlaps_are_those_that_share_a_base(spans: list[tuple[int, int]], start: int, length: int) -> None:
-    bases = set(range(start, start + length))
-    expected = any(bases & set(range(first, first + n)) for first, n in spans)
-    ordered = np.sort([first for first, _ in spans]), np.sort([first + n for first, n in spans])
-    assert bool(_overlaps(ordered, start, start + length)) == expected
+def test_intervals_touch_where_they_share_a_base(
+    spans: list[tuple[str, int, int]], region: tuple[str, int, int]
+) -> None:
+    def bases(chrom: str, start: int, length: int) -> set[tuple[str, int]]:
+        return {(chrom, base) for base in range(start, start + length)}
+
+    expected = any(bases(*region) & bases(*span) for span in spans)
+    places = [Region(chrom, start, start + length) for chrom, start, length in (*spans, region)]
+    assert touching(spans_of([*places[:-1], None]), [places[-1], None]).tolist() == [expected, False]
 
 
 def test_intervals_of_a_genome_match_gc_chromosome_and_length_and_touch_no_positive(

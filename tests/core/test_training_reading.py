@@ -73,6 +73,16 @@ def test_a_file_with_a_split_of_its_own_is_not_split_by_chromosome(tmp_path: Pat
         read_training_data(tmp_path / "x.npz", DataOptions(validation=("a",), test=("b",)))
 
 
+def test_held_out_intervals_that_overlap_ones_trained_on_are_told(tmp_path: Path) -> None:
+    texts = write_table(tmp_path / "t.csv").read_text().splitlines()[1:]
+    apart = "".join(f"chr{i % 4}:{100 * i}-{100 * i + 12},{row.split(',')[1]},{i}\n" for i, row in enumerate(texts))
+    (tmp_path / "apart.csv").write_text("id,sequence,level\n" + apart)
+    assert read_training_data(tmp_path / "apart.csv").record()["notes"] == []
+    # In the first table each of 12 bp begins 4 bp after another of its chromosome, and a fifth of 40 are held out.
+    (note,) = read_training_data(tmp_path / "t.csv", DataOptions(values=("level",))).record()["notes"]
+    assert note == "8 held-out intervals overlapping one trained on: split by chromosome to keep them apart"
+
+
 def test_the_record_makes_the_data_again(tmp_path: Path) -> None:
     path = write_table(tmp_path / "t.csv")
     first = read_training_data(path, DataOptions(values=("level",), seed=3))

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from cislens.errors import CislensError
 from cislens.training.data import Examples, Split, Task, TrainingData
@@ -98,7 +99,9 @@ class ArrayData(TrainingData):
     @cached_property
     def _fingerprint(self) -> str:
         digest = hashlib.blake2b(digest_size=16)
-        for array in (self.examples.onehot, self.examples.values, *(part.astype(np.int64) for part in self.parts)):
+        parts = [part.astype(np.int64) for part in self.parts]
+        arrays: list[npt.NDArray[Any]] = [self.examples.onehot, self.examples.values, *parts]
+        for array in arrays:
             # The shape too: laid end to end, the parts of two splits can be the same bytes.
             digest.update(str(array.shape).encode())
             digest.update(np.ascontiguousarray(array).data)

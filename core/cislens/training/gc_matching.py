@@ -15,9 +15,9 @@ from cislens.sequences.genome import Genome, open_genome
 from cislens.sequences.letters import apply_policy, encode_records
 from cislens.sequences.policy import ReadPolicy
 from cislens.sequences.record import Reading, Record
+from cislens.training.intervals import overlapping, spans_of, touching
 
 Index = npt.NDArray[np.intp]
-Spans = dict[str, tuple[Index, Index]]  # starts and ends by chromosome, each sorted
 
 BINS = 50  # of GC, 0.02 wide
 KNOWN_SHARE = 0.99  # of an interval's bases: what holds more N is no candidate
@@ -47,9 +47,8 @@ def gc_from_pool(positives: Sequences, pool: Sequences, per_positive: int, rng: 
     CislensError
         If more than a tenth of what is wanted finds no candidate of its GC.
     """
-    taken = _spans([region for region in positives.regions if region is not None])
-    free = [region is None or not _touches(taken, region) for region in pool.regions]
-    candidates = np.where(free, gc_bins(pool.onehot), NONE)
+    taken = touching(spans_of(positives.regions), pool.regions)
+    candidates = np.where(taken, NONE, gc_bins(pool.onehot))
     chosen = _matched(np.repeat(gc_bins(positives.onehot), per_positive), candidates, rng)
     note = _told_short(chosen, "the pool")
     found = pool.take(chosen[chosen != NONE])
@@ -91,26 +90,22 @@ def gc_from_genome(
         interval of its GC.
     """
     regions = _placed(positives)
-    forbidden = _spans([*regions, *taken])
+    forbidden = spans_of([*regions, *taken])
     chromosomes = np.repeat([region.chrom for region in regions], per_positive)
     bins = np.repeat(gc_bins(positives.onehot), per_positive)
     starts = np.full(len(bins), NONE)
-    records = []
     with open_genome(genome) as contigs:
         for chrom in sorted(set(chromosomes)):
-            wanted = np.flatnonzero(chromosomes == chrom)
-            letters = _letters(contigs, chrom, policy)
-            tiles, found = _tiles(letters, positives.length, rng)
-            ends = tiles + positives.length
-            chosen = _matched(bins[wanted], np.where(_overlaps(forbidden[chrom], tiles, ends), NONE, found), rng)
-            starts[wanted] = np.where(chosen == NONE, NONE, tiles[chosen]) if len(tiles) else NONE
+            wanted = chromosomes == chrom
+            tiles, found = _tiles(_letters(contigs, chrom, policy), positives.length, rng)
+            candidates = np.where(overlapping(forbidden, chrom, tiles, tiles + positives.length), NONE, found)
+            chosen = _matched(bins[wanted], candidates, rng)
+            # What found none has the last place here, which stands for none.
+            starts[wanted] = np.append(tiles, NONE)[chosen]
         notes = _told_short(starts, f"the genome {genome.name}")
-        for place in np.flatnonzero(starts != NONE):
-            like = regions[place // per_positive]
-            start = int(starts[place])
-            region = like._replace(start=start, end=start + positives.length)
-            name = f"{region.chrom}:{region.start}-{region.end}({region.strand})"
-            records.append(Record(name, contigs.read(region), region))
+        places = np.flatnonzero(starts != NONE)
+        likes = [regions[place // per_positive] for place in places]
+        records = [_record(contigs, like, int(starts[i])) for i, like in zip(places, likes, strict=True)]
     return encode_records(apply_policy(Reading(records, notes=notes), policy))
 
 
@@ -152,6 +147,11 @@ def _placed(positives: Sequences) -> list[Region]:
     return placed
 
 
+def _record(genome: Genome, like: Region, start: int) -> Record:
+    region = like._replace(start=start, end=start + like.end - like.start)
+    return Record(f"{region.chrom}:{region.start}-{region.end}({region.strand})", genome.read(region), region)
+
+
 def _letters(genome: Genome, chrom: str, policy: ReadPolicy) -> bytes:
     whole = Region(chrom, 0, genome.lengths.get(chrom, 0))
     outside = genome.why_outside(whole)
@@ -176,24 +176,3 @@ def _tiles(letters: bytes, length: int, rng: np.random.Generator) -> tuple[Index
         found = _bins((kinds == GC).sum(1), known)
         bins[first : first + rows] = np.where(known >= KNOWN_SHARE * length, found, NONE)
     return starts, bins
-
-
-def _spans(regions: Sequence[Region]) -> Spans:
-    by_chromosome: dict[str, list[Region]] = {}
-    for region in regions:
-        by_chromosome.setdefault(region.chrom, []).append(region)
-    return {
-        chrom: (np.sort([region.start for region in those]), np.sort([region.end for region in those]))
-        for chrom, those in by_chromosome.items()
-    }
-
-
-def _overlaps(spans: tuple[Index, Index], starts: npt.ArrayLike, ends: npt.ArrayLike) -> npt.NDArray[np.bool_]:
-    """Tell for each interval whether it overlaps a span: more have begun before its end than ended by its start."""
-    begun = np.searchsorted(spans[0], ends, "left")
-    ended = np.searchsorted(spans[1], starts, "right")
-    return np.asarray(begun > ended)
-
-
-def _touches(spans: Spans, region: Region) -> bool:
-    return region.chrom in spans and bool(_overlaps(spans[region.chrom], region.start, region.end))

@@ -11,6 +11,7 @@ from cislens.errors import CislensError
 from cislens.sequences.record import counted
 from cislens.training.array_data import ArrayData
 from cislens.training.data import Examples, TrainingData
+from cislens.training.intervals import spans_of, touching
 from cislens.training.kinds import Kind, require_kind
 from cislens.training.labelled import Labelled
 from cislens.training.negatives import against_negatives
@@ -109,6 +110,13 @@ def _told(labelled: Labelled, parts: Parts, leaked: int) -> tuple[str, ...]:
     if labelled.parts is not None:
         drawn = " and ".join(name for name, size in labelled.parts.sizes().items() if not size)
         notes.append(f"the file's own split is kept{drawn and f', {drawn} drawn from its training part'}")
+    held = np.concatenate([parts.validation, parts.test])
+    regions = labelled.sequences.regions
+    near = int(touching(spans_of([regions[i] for i in parts.train]), [regions[i] for i in held]).sum())
+    if near:
+        notes.append(
+            f"{counted(near, 'held-out interval')} overlapping one trained on: split by chromosome to keep them apart"
+        )
     if leaked:
         notes.append(
             f"{counted(leaked, 'held-out example')} also trained on, with the same bases or as shuffles of one another"
