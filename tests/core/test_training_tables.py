@@ -58,8 +58,8 @@ def test_ids_places_and_an_index_are_no_values(tmp_path: Path) -> None:
 
 
 def test_places_that_do_not_span_the_sequence_are_none(tmp_path: Path) -> None:
-    labelled = read(tmp_path, "chrom,start,end,seq,y\nchr1,11,14,ACGT,1.5\nchr1,10,14,ACGT,1.5\n")
-    assert labelled.sequences.regions == (None, Region("chr1", 10, 14))
+    text = "chrom,start,end,seq,y\nchr1,11,14,ACGT,1.5\nchr1,10,14,ACGT,1.5\nchr1,?,14,ACGT,2\nchr1,,,ACGT,2\n"
+    assert read(tmp_path, text).sequences.regions == (None, Region("chr1", 10, 14), None, None)
 
 
 def test_names_with_coordinates_give_places(tmp_path: Path) -> None:

@@ -77,4 +77,4 @@ def as_values(columns: npt.ArrayLike) -> npt.NDArray[np.float32]:
     array: npt.NDArray[Any] = np.asarray(columns)
     with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused with its place
         values = array.astype(np.float32)
-    return values.reshape(len(values), -1)
+    return values[:, None] if values.ndim == 1 else values

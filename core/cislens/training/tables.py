@@ -133,9 +133,12 @@ def _regions(table: Columns, names: list[str], lengths: list[int]) -> list[Regio
     chrom, start, end, strand = (_called(table, called) for called in PLACES.values())
     if chrom is None or start is None or end is None:
         return [region_in_name(name, length) for name, length in zip(names, lengths, strict=True)]
+    import pandas as pd
+
+    starts, ends = (pd.to_numeric(table[name], errors="coerce") for name in (start, end))
     strands = table[strand] if strand is not None else ["+"] * len(names)
-    rows = zip(table[chrom], table[start], table[end], strands, lengths, strict=True)
-    # As with names of FASTA: coordinates that do not span the sequence count from 1, or are not its own.
+    rows = zip(table[chrom], starts, ends, strands, lengths, strict=True)
+    # As with names of FASTA: coordinates that do not span the sequence count from 1, or are not its own; so with text.
     return [
         Region(str(where), int(first), int(last), "-" if side == "-" else "+") if last - first == length else None
         for where, first, last, side, length in rows
