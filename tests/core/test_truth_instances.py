@@ -95,6 +95,13 @@ def test_calls_of_two_motifs_at_one_place_are_two_where_motifs_are_told_apart() 
     assert instance_recovery(calls, TRUE, IDS, same_motif=True).precision == 1 / 2
 
 
+def test_instances_that_need_not_be_found_make_calls_right_and_are_not_missed() -> None:
+    calls = table(("b", "s0", 40, 50), ("a", "s1", 10, 20))
+    result = instance_recovery(calls, TRUE, IDS, beside=["b"])
+    assert (result.instances, result.precision) == (2, 1)
+    assert result.recall_at.tolist() == [0, 1 / 2]
+
+
 def test_recall_at_k_follows_the_scores() -> None:
     calls = table(("a", "s0", 10, 20, 0.2), ("b", "s0", 40, 50, 0.9), ("a", "s1", 60, 70, 0.8), ("b", "s2", 5, 15, 0.1))
     result = instance_recovery(calls, TRUE, IDS)

@@ -96,6 +96,13 @@ def test_the_threshold_decides_what_is_extraneous() -> None:
     assert motif_recovery([blurred], [SPI1], threshold=similarity - 1e-6).extraneous == ()
 
 
+def test_a_motif_that_is_known_besides_is_neither_missed_nor_extraneous() -> None:
+    with_it, without = (motif_recovery(found, [SPI1], [CTCF]) for found in ([SPI1, CTCF], [SPI1]))
+    for result in (with_it, without):
+        assert (result.found, result.missed, result.extraneous) == (("SPI1",), (), ())
+    assert with_it.matches["CTCF"].motif == "CTCF"
+
+
 @pytest.mark.parametrize(("found", "relevant"), [([SPI1, SPI1], [SPI1]), ([SPI1], [SPI1, SPI1])])
 def test_two_motifs_of_one_id_are_refused(found, relevant) -> None:
     with pytest.raises(CislensError, match="ids of motifs must be unique, 'SPI1' came twice"):

@@ -101,11 +101,26 @@ def test_a_report_that_was_expected_to_find_something_and_found_nothing_missed_i
     assert result.skipped["mask_iou"] == "the report holds no masks"
 
 
-def test_a_decoy_that_was_called_is_an_extraneous_motif_and_a_wrong_instance() -> None:
+def test_what_is_none_of_the_truths_is_an_extraneous_motif_and_a_wrong_instance() -> None:
     report = perfect()
-    decoy = TRUTH.instances[TRUTH.instances["motif"] == "decoy"].assign(score=0.1)
-    report = replace(report, motifs=(*report.motifs, MOTIFS[2]), instances=pd.concat([report.instances, decoy]))
+    noise = RIGHT.iloc[-1:].assign(motif="noise", sequence="seq6", score=0.1)
+    motifs = (*report.motifs, motif("noise", "TCGATACGCA"))
+    report = replace(report, motifs=motifs, instances=pd.concat([report.instances, noise]))
     assert moved(report) == {"motifs_extraneous": 1, "instance_precision": pytest.approx(9 / 10)}
+
+
+def test_a_motif_that_no_rule_speaks_of_is_right_where_it_is_found_and_not_missed_where_it_is_not() -> None:
+    report = perfect()
+    decoy = replace(report, motifs=(*report.motifs, MOTIFS[2]), instances=TRUTH.instances.assign(score=0.1))
+    assert moved(decoy) == {}
+    asked = recovery(report, TRUTH, relevant=("spi1", "ctcf", "decoy"))
+    assert asked.measures["motifs_missed"] == 1
+    assert asked.measures["instance_recall"] == pytest.approx(9 / 10)
+
+
+def test_a_relevant_motif_must_be_one_of_the_truths() -> None:
+    with pytest.raises(CislensError, match="relevant motifs must be among spi1, ctcf, decoy, got max"):
+        recovery(perfect(), TRUTH, relevant=("max",))
 
 
 def test_a_motif_found_twice_is_redundant() -> None:
@@ -151,7 +166,7 @@ def test_a_report_of_some_sequences_in_another_order_is_compared_with_the_truth_
     kept = report.instances[report.instances["sequence"].isin(["seq2", "seq0"])]
     report = replace(report.take(rows), motifs=report.motifs, instances=kept, syntax=report.syntax)
     assert moved(report) == {}
-    assert recovery(report, TRUTH).counts["true instances"] == 4
+    assert recovery(report, TRUTH).counts["instances to be found"] == 4
 
 
 def test_a_report_without_sequences_is_measured_by_its_motifs() -> None:
@@ -160,7 +175,7 @@ def test_a_report_without_sequences_is_measured_by_its_motifs() -> None:
     assert result.measures["motifs_found"] == 2
 
 
-def test_without_rules_every_motif_is_relevant() -> None:
+def test_without_rules_every_motif_is_to_be_found() -> None:
     unruled = replace(TRUTH, rules={})
     assert recovery(perfect(), unruled).measures["motifs_missed"] == 1
 
@@ -200,7 +215,7 @@ def test_maps_and_masks_that_are_not_there_are_asked_for_in_a_sentence() -> None
 def test_the_summary_is_printed_with_units_and_what_was_skipped() -> None:
     text = str(recovery(replace(perfect(), masks=None), TRUTH))
     lines = [" ".join(line.split()) for line in text.splitlines()]
-    assert lines[0].startswith("7 sequences, 2 relevant motifs, 2 motifs found, 9 calls, 9 true instances")
+    assert lines[0].startswith("7 sequences, 2 relevant motifs, 2 motifs found, 9 calls, 9 instances to be found")
     assert "motifs_found 2 motifs, higher is better" in lines
     assert "instance_precision 1.000 share of calls, higher is better" in lines
     assert "mask_iou - the report holds no masks" in lines

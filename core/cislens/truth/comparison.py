@@ -11,7 +11,6 @@ import numpy as np
 
 from cislens.errors import CislensError
 from cislens.gauges import project, to_gauge
-from cislens.motif import Motif
 from cislens.report import TABLES, MotifReport
 from cislens.truth.instance_recovery import InstanceRecovery, instance_recovery
 from cislens.truth.mask_overlap import CALLED_FROM, MaskOverlap, map_overlap, mask_overlap
@@ -28,9 +27,9 @@ if TYPE_CHECKING:
 class Comparison:
     """Compare a report with a truth.
 
-    The sequences compared are the report's. Relevant are the motifs that the truth's rules speak of, or all of them
-    where it has no rules: an instance of another motif is no true one. A table that a report does not hold is read as
-    one without rows.
+    The sequences compared are the report's. Motifs that were planted though no rule speaks of them may bear on the
+    label all the same, or not: they and their instances are right where they are found, and are not missed where they
+    are not. A table that a report does not hold is read as one without rows.
 
     Parameters
     ----------
@@ -38,6 +37,9 @@ class Comparison:
         What is compared.
     truth
         Of the report's sequences, and perhaps more.
+    relevant
+        Ids of the motifs that are to be found; by default those that the truth's rules speak of, or all of them where
+        it has no rules.
     similarity
         From which a found motif is matched to a relevant one: see `motif_recovery`.
     minimum_overlap
@@ -50,17 +52,22 @@ class Comparison:
     Raises
     ------
     CislensError
-        If a sequence of the report is not in the truth, or is another one there.
+        If a sequence of the report is not in the truth, or is another one there, or a relevant motif is none of it.
     """
 
     report: MotifReport
     truth: Truth
+    relevant: tuple[str, ...] = ()
     similarity: float = THRESHOLD
     minimum_overlap: int = 1
     same_motif: bool = False
     mask_threshold: float = CALLED_FROM
 
     def __post_init__(self) -> None:
+        known = tuple(motif.id for motif in self.truth.motifs)
+        object.__setattr__(self, "relevant", tuple(self.relevant) or self.truth.relevant or known)
+        if not set(self.relevant) <= set(known):
+            raise CislensError(f"relevant motifs must be among {', '.join(known)}, got {', '.join(self.relevant)}")
         strangers = set(self.report.sequences.ids) - set(self.truth.sequences.ids)
         if strangers:
             raise CislensError(
@@ -72,28 +79,24 @@ class Comparison:
             raise CislensError("sequences of one id must be the same in report and truth, got others: check the seed")
 
     @cached_property
-    def relevant(self) -> tuple[Motif, ...]:
-        """The truth's motifs that are to be found."""
-        named = self.truth.relevant
-        return tuple(motif for motif in self.truth.motifs if motif.id in named) if named else self.truth.motifs
-
-    @cached_property
     def motifs(self) -> MotifRecovery:
         """Which relevant motifs were found."""
-        return motif_recovery(self.report.motifs, self.relevant, threshold=self.similarity)
+        asked = [motif for motif in self.truth.motifs if motif.id in self.relevant]
+        beside = [motif for motif in self.truth.motifs if motif.id in self._beside]
+        return motif_recovery(self.report.motifs, asked, beside, threshold=self.similarity)
 
     @cached_property
     def instances(self) -> InstanceRecovery:
         """How called and true instances agree."""
-        called, true = self._table("instances"), self._truth.instances
-        true = true[true["motif"].isin([motif.id for motif in self.relevant])]
+        called = self._table("instances")
         if self.same_motif:
             read = {name: match.motif for name, match in self.matches.items()}
             called = called.assign(motif=[read.get(name, f"no match: {name}") for name in called["motif"]])
         return instance_recovery(
             called,
-            true,
+            self._truth.instances,
             self.report.sequences.ids,
+            self._beside,
             minimum_overlap=self.minimum_overlap,
             same_motif=self.same_motif,
         )
@@ -135,6 +138,10 @@ class Comparison:
         """The truth of the report's sequences, in their order."""
         place = {name: i for i, name in enumerate(self.truth.sequences.ids)}
         return self.truth.take(np.array([place[name] for name in self.report.sequences.ids], int))
+
+    @property
+    def _beside(self) -> tuple[str, ...]:
+        return tuple(motif.id for motif in self.truth.motifs if motif.id not in self.relevant)
 
     def _table(self, name: str) -> pd.DataFrame:
         table: pd.DataFrame | None = getattr(self.report, name)

@@ -21,10 +21,10 @@ THRESHOLD = 0.8
 
 
 class Match(NamedTuple):
-    """The relevant motif that a found one is.
+    """The true motif that a found one is.
 
-    `before` and `after` are the columns that the relevant motif has more than the found one (negative: less) at its
-    two ends, as the relevant motif reads; `reverse` says that the found one is its reverse complement.
+    `before` and `after` are the columns that the true motif has more than the found one (negative: less) at its two
+    ends, as the true motif reads; `reverse` says that the found one is its reverse complement.
     """
 
     motif: str
@@ -46,7 +46,7 @@ class MotifRecovery:
     matches
         By the id of each found motif that is not extraneous, what it is.
     extraneous
-        Ids of the found motifs that are none of them.
+        Ids of the found motifs that are none of them, nor any that is known besides.
     """
 
     relevant: pd.DataFrame
@@ -77,13 +77,14 @@ class MotifRecovery:
 def motif_recovery(
     found: Sequence[Motif],
     relevant: Sequence[Motif],
+    beside: Sequence[Motif] = (),
     *,
     threshold: float = THRESHOLD,
     minimum_overlap: int = MINIMUM_OVERLAP,
 ) -> MotifRecovery:
     """Match each found motif to the closest relevant one, and count as ARGMINN's paper does.
 
-    A found motif is extraneous if it is less similar than `threshold` to all relevant ones. A relevant motif is found
+    A found motif is extraneous if it is less similar than `threshold` to all that are known. A relevant motif is found
     in either orientation, and the times it was found are the larger count of its two orientations, so that a network
     that learns both is not called redundant; a motif that is its own reverse complement (as similar to it as
     `threshold`) has but one.
@@ -96,7 +97,9 @@ def motif_recovery(
     found
         Motifs of a report, of any kind, ids unique.
     relevant
-        Motifs that are right.
+        Motifs that are to be found.
+    beside
+        Motifs that are known, but need not be found: they are neither missed nor extraneous.
     threshold
         Similarity from which a motif is matched, 0 to 1.
     minimum_overlap
@@ -108,28 +111,30 @@ def motif_recovery(
     """
     import pandas as pd
 
+    known = [*relevant, *beside]
     _require_unique(found)
-    _require_unique(relevant)
-    alike = similarities(found, relevant, minimum_overlap=minimum_overlap)
-    counts = np.zeros((len(relevant), 2), int)
+    _require_unique(known)
+    alike = similarities(found, known, minimum_overlap=minimum_overlap)
+    counts = np.zeros((len(known), 2), int)
     matches = {}
     for i, motif in enumerate(found):
-        closest = int(alike.correlation[i].argmax()) if len(relevant) else 0
-        if not len(relevant) or alike.correlation[i, closest] < threshold:
+        closest = int(alike.correlation[i].argmax()) if known else 0
+        if not known or alike.correlation[i, closest] < threshold:
             continue
-        right, reverse, before = relevant[closest], bool(alike.reverse[i, closest]), int(alike.offset[i, closest])
+        right, reverse, before = known[closest], bool(alike.reverse[i, closest]), int(alike.offset[i, closest])
         matches[motif.id] = Match(right.id, reverse, before, len(right) - len(motif) - before)
         counts[closest, int(reverse and not symmetric(right, threshold))] += 1
-    best = alike.correlation.argmax(0) if len(found) else np.zeros(len(relevant), int)
-    similarity = alike.correlation[best, np.arange(len(relevant))] if len(found) else np.zeros(len(relevant))
+    # A row of zeros stands for none, so that there is a closest one of no found motifs too.
+    similarity = np.vstack([np.zeros(len(known)), alike.correlation])[:, : len(relevant)]
+    names = ["", *(motif.id for motif in found)]
     table = pd.DataFrame(
         {
             "motif": [motif.id for motif in relevant],
-            "similarity": similarity,
-            "closest": [found[i].id if s > 0 else "" for i, s in zip(best, similarity, strict=True)],
-            "forward": counts[:, 0],
-            "reverse": counts[:, 1],
-            "matched": counts.max(1, initial=0),
+            "similarity": similarity.max(0),
+            "closest": [names[i] for i in similarity.argmax(0)],
+            "forward": counts[: len(relevant), 0],
+            "reverse": counts[: len(relevant), 1],
+            "matched": counts[: len(relevant)].max(1, initial=0),
         }
     )
     return MotifRecovery(table, matches, tuple(motif.id for motif in found if motif.id not in matches))

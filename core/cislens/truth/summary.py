@@ -70,7 +70,7 @@ def recovery(report: MotifReport, truth: Truth, *, expected: Collection[str] = (
         Parts that are measured even where the report holds nothing of them, such as an explainer's `emits`: no motif
         found is then a motif missed, not a measure left out.
     **settings
-        Of `Comparison`: similarity, minimum_overlap, same_motif, mask_threshold.
+        Of `Comparison`: relevant, similarity, minimum_overlap, same_motif, mask_threshold.
 
     Raises
     ------
@@ -109,7 +109,7 @@ def _counts(comparison: Comparison) -> dict[str, int]:
     if report.motifs:
         counts["motifs found"] = len(report.motifs)
     if report.instances is not None:
-        counts |= {"calls": comparison.instances.calls, "true instances": comparison.instances.instances}
+        counts |= {"calls": comparison.instances.calls, "instances to be found": comparison.instances.instances}
     if report.masks is not None:
         counts["sequences left out of masks"] = comparison.masks.left_out
     if report.attributions is not None:
