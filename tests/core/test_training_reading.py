@@ -50,6 +50,7 @@ def test_a_file_that_is_not_there_is_said(name: str, tmp_path: Path) -> None:
         ({"task": "ranking"}, r"the task must be 'binary' or 'regression', got 'ranking'"),
         ({"fit": "stretch"}, r"fit must be one of"),
         ({"layout": "4"}, r"layout must be one of"),
+        ({"seed": -1}, r"the seed of the data must not be negative, got -1"),
         ({"pool": "x.fa"}, r"a pool is what gc chooses from, but negatives are None"),
     ],
 )

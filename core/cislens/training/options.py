@@ -83,6 +83,8 @@ class DataOptions:
             raise CislensError(f"the task must be 'binary' or 'regression', got {self.task!r}")
         if self.per_positive < 1:
             raise CislensError(f"at least one negative must be made for each positive, got {self.per_positive}")
+        if self.seed < 0:
+            raise CislensError(f"the seed of the data must not be negative, got {self.seed}")
         if self.pool is not None and self.negatives != "gc":
             raise CislensError(
                 f"a pool is what gc chooses from, but negatives are {self.negatives!r}: say --negatives gc"
