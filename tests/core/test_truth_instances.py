@@ -95,11 +95,17 @@ def test_calls_of_two_motifs_at_one_place_are_two_where_motifs_are_told_apart() 
     assert instance_recovery(calls, TRUE, IDS, same_motif=True).precision == 1 / 2
 
 
-def test_instances_that_need_not_be_found_make_calls_right_and_are_not_missed() -> None:
-    calls = table(("b", "s0", 40, 50), ("a", "s1", 10, 20))
+def test_instances_that_need_not_be_found_are_not_missed_and_calls_of_them_do_not_count() -> None:
+    calls = table(("b", "s0", 40, 50, 0.9), ("a", "s1", 60, 70, 0.8), ("a", "s1", 10, 20, 0.7))
     result = instance_recovery(calls, TRUE, IDS, beside=["b"])
-    assert (result.instances, result.precision) == (2, 1)
+    assert (result.calls, result.instances, result.precision) == (2, 2, 1 / 2)
     assert result.recall_at.tolist() == [0, 1 / 2]
+
+
+def test_a_call_of_two_instances_of_which_one_is_to_be_found_counts() -> None:
+    calls, true = table(("a", "s0", 10, 30)), table(("b", "s0", 10, 20), ("a", "s0", 20, 30))
+    result = instance_recovery(calls, true, IDS, beside=["b"])
+    assert (result.calls, result.precision, result.recall) == (1, 1, 1)
 
 
 def test_recall_at_k_follows_the_scores() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -98,6 +100,19 @@ def test_sequences_that_nothing_explains_are_left_out_and_counted() -> None:
 def test_each_target_has_its_own_numbers() -> None:
     result = mask_overlap(np.concatenate([mask(A), mask(B)]), truth("a", "a"), "sufficient")
     np.testing.assert_array_equal(result.recall, [[1], [0]])
+
+
+def test_positions_of_motifs_that_need_not_be_called_do_not_count() -> None:
+    known = truth("a", "ab")
+    for values in (mask(A, B), mask(A)):
+        assert mask_overlap(values, known, "sufficient", ["b"]).iou == 1
+        assert map_overlap(values * 1.0 + mask(B), known, ["b"]).iou == 1
+    assert mask_overlap(mask(A, B), known, "sufficient").iou == 6 / 14
+    # Where the two overlap, they do count.
+    both = np.zeros((1, 1, LENGTH))
+    both[..., 5:9] = 1
+    over = replace(known, instances=known.instances.assign(start=[5, 7], end=[11, 13]))
+    assert mask_overlap(both, over, "sufficient", ["b"]).recall == 4 / 6
 
 
 # ---- maps --------------------------------------------------------------------------------------------------

@@ -111,7 +111,7 @@ def test_what_is_none_of_the_truths_is_an_extraneous_motif_and_a_wrong_instance(
 
 def test_a_motif_that_no_rule_speaks_of_is_right_where_it_is_found_and_not_missed_where_it_is_not() -> None:
     report = perfect()
-    decoy = replace(report, motifs=(*report.motifs, MOTIFS[2]), instances=TRUTH.instances.assign(score=0.1))
+    decoy = replace(report, motifs=(*report.motifs, MOTIFS[2]), instances=TRUTH.instances.assign(score=1.0))
     assert moved(decoy) == {}
     asked = recovery(report, TRUTH, relevant=("spi1", "ctcf", "decoy"))
     assert asked.measures["motifs_missed"] == 1
@@ -188,7 +188,7 @@ def test_instances_named_by_the_truths_own_ids_need_no_motifs() -> None:
 
 
 def test_a_motif_that_bears_a_true_id_but_is_another_is_not_that_one() -> None:
-    report = MotifReport(TRUTH.sequences, motifs=(replace(MOTIFS[2], id="spi1"), MOTIFS[1]), instances=RIGHT)
+    report = MotifReport(TRUTH.sequences, motifs=(motif("spi1", "TCGATACGCA"), MOTIFS[1]), instances=RIGHT)
     assert recovery(report, TRUTH, same_motif=True).measures["instance_precision"] == pytest.approx(4 / 9)
 
 

@@ -28,8 +28,8 @@ class Comparison:
     """Compare a report with a truth.
 
     The sequences compared are the report's. Motifs that were planted though no rule speaks of them may bear on the
-    label all the same, or not: they and their instances are right where they are found, and are not missed where they
-    are not. A table that a report does not hold is read as one without rows.
+    label all the same, or not: they, their instances and positions are neither missed nor wrong, and do not count. A
+    table that a report does not hold is read as one without rows.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ class Comparison:
         Of the report's sequences, and perhaps more.
     relevant
         Ids of the motifs that are to be found; by default those that the truth's rules speak of, or all of them where
-        it has no rules.
+        it has no rules. ARGMINN's paper asks for all that were planted.
     similarity
         From which a found motif is matched to a relevant one: see `motif_recovery`.
     minimum_overlap
@@ -106,7 +106,8 @@ class Comparison:
         """How masks agree with the explanations of the labels."""
         if self.report.masks is None:
             raise CislensError("the report must hold masks, got one without: run an explainer that gives masks")
-        return mask_overlap(self.report.masks.values, self._truth, self.report.masks.meaning, self.mask_threshold)
+        found = self.report.masks
+        return mask_overlap(found.values, self._truth, found.meaning, self._beside, threshold=self.mask_threshold)
 
     @cached_property
     def maps(self) -> MaskOverlap:
@@ -115,9 +116,9 @@ class Comparison:
         if attributions is None:
             raise CislensError("the report must hold attributions, got one without: run an explainer that gives them")
         if not attributions.hypothetical:
-            return map_overlap(self.report.projected(), self._truth)
+            return map_overlap(self.report.projected(), self._truth, self._beside)
         centred, _ = to_gauge(attributions.values, "uniform")
-        return map_overlap(project(centred, self.report.sequences.onehot), self._truth)
+        return map_overlap(project(centred, self.report.sequences.onehot), self._truth, self._beside)
 
     @cached_property
     def syntax(self) -> SyntaxRecovery:

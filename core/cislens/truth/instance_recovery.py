@@ -24,7 +24,7 @@ class InstanceRecovery:
     Parameters
     ----------
     calls
-        How many calls there are once overlapping ones are one.
+        How many calls count, once overlapping ones are one.
     instances
         How many true instances are to be found.
     precision
@@ -89,7 +89,7 @@ def instance_recovery(
     ids
         The sequences that both speak of.
     beside
-        Motifs whose true instances need not be found: a call of one is right, and none is missed.
+        Motifs whose true instances need not be found: none is missed, and calls of these alone do not count.
     minimum_overlap
         bp that a call and a true instance must share. The paper says "overlap": 1.
     same_motif
@@ -110,16 +110,16 @@ def instance_recovery(
     line = _Line(ids, motifs, stride)
     starts, ends, rank = _collapsed(*line.places(called), called["score"].to_numpy(float))
     call, instance = _overlapping((starts, ends), line.places(true), minimum_overlap)
-    first = np.full(len(true), len(starts))
-    np.minimum.at(first, instance, rank[call])
     asked = ~true["motif"].isin(list(beside)).to_numpy(bool)
-    reached = np.bincount(first[asked], minlength=len(starts) + 1)[: len(starts)]
-    return InstanceRecovery(
-        calls=len(starts),
-        instances=int(asked.sum()),
-        precision=len(np.unique(call)) / len(starts) if len(starts) else float("nan"),
-        recall_at=np.cumsum(reached) / max(int(asked.sum()), 1),
-    )
+    right = np.bincount(call[asked[instance]], minlength=len(starts)) > 0
+    counted = right | (np.bincount(call, minlength=len(starts)) == 0)
+    rank = (np.cumsum(counted[np.argsort(rank)]) - 1)[rank]
+    calls, instances = int(counted.sum()), int(asked.sum())
+    first = np.full(len(true), calls)
+    np.minimum.at(first, instance, rank[call])
+    reached = np.bincount(first[asked], minlength=calls + 1)[:calls]
+    precision = float(right.sum()) / calls if calls else float("nan")
+    return InstanceRecovery(calls, instances, precision, np.cumsum(reached) / max(instances, 1))
 
 
 def _index(names: pd.Series[Any], known: Sequence[str], what: str) -> Whole:

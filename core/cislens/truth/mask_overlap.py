@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -41,7 +42,12 @@ class MaskOverlap:
 
 
 def mask_overlap(
-    masks: npt.NDArray[Any], truth: Truth, meaning: Meaning, threshold: float = CALLED_FROM
+    masks: npt.NDArray[Any],
+    truth: Truth,
+    meaning: Meaning,
+    beside: Collection[str] = (),
+    *,
+    threshold: float = CALLED_FROM,
 ) -> MaskOverlap:
     """Compare masks with the explanation that each is closest to.
 
@@ -56,6 +62,8 @@ def mask_overlap(
         Of the same n sequences.
     meaning
         What the masks claim to be.
+    beside
+        Motifs whose instances need not be called: positions of these alone do not count.
     threshold
         0 to 1.
 
@@ -65,7 +73,7 @@ def mask_overlap(
         If the shape is another.
     """
     _require_shape(masks, truth)
-    called = masks >= threshold
+    called = (masks >= threshold) & _counted(truth, beside)
     rows = np.full((3, *masks.shape[:2]), np.nan)
     left_out = 0
     for i in range(len(truth)):
@@ -80,7 +88,7 @@ def mask_overlap(
     return MaskOverlap(rows[0], rows[1], rows[2], left_out)
 
 
-def map_overlap(contributions: npt.NDArray[Any], truth: Truth) -> MaskOverlap:
+def map_overlap(contributions: npt.NDArray[Any], truth: Truth, beside: Collection[str] = ()) -> MaskOverlap:
     """Compare the largest contributions of a map with all positions whose loss can turn the label.
 
     A map, unlike a mask, claims no smallest set: it is to show every motif that matters, whatever its sign. So the
@@ -94,6 +102,8 @@ def map_overlap(contributions: npt.NDArray[Any], truth: Truth) -> MaskOverlap:
         What the sequences' own bases contribute.
     truth
         Of the same n sequences.
+    beside
+        As in `mask_overlap`.
 
     Raises
     ------
@@ -101,7 +111,7 @@ def map_overlap(contributions: npt.NDArray[Any], truth: Truth) -> MaskOverlap:
         If the shape is another.
     """
     _require_shape(contributions, truth)
-    size = np.abs(contributions)
+    size = np.abs(contributions) * _counted(truth, beside)
     rows = np.full((3, *size.shape[:2]), np.nan)
     left_out = 0
     for i in range(len(truth)):
@@ -113,6 +123,13 @@ def map_overlap(contributions: npt.NDArray[Any], truth: Truth) -> MaskOverlap:
         nonzero = np.take_along_axis(size[:, i], largest, 1) > 0
         rows[:, :, i] = _agreement((explaining[largest] & nonzero).sum(1), nonzero.sum(1), explaining.sum())
     return MaskOverlap(rows[0], rows[1], rows[2], left_out)
+
+
+def _counted(truth: Truth, beside: Collection[str]) -> npt.NDArray[np.bool_]:
+    """Return the positions that are not covered by instances of these motifs alone, (n, length)."""
+    of_these = truth.instances["motif"].isin(list(beside))
+    theirs, others = (replace(truth, instances=truth.instances[held]).covered() for held in (of_these, ~of_these))
+    return ~theirs | others
 
 
 def _explaining(truth: Truth, i: int, meaning: Meaning) -> npt.NDArray[np.bool_]:
