@@ -50,14 +50,19 @@ class TrainingFolder:
         Made where there is none.
     key
         What the run is of: trainer, settings, data and seed. A folder that holds another run is refused.
+    overwrite
+        Whether what it holds is removed instead.
     """
 
-    def __init__(self, folder: Path, key: Mapping[str, Any]) -> None:
+    def __init__(self, folder: Path, key: Mapping[str, Any], overwrite: bool) -> None:
         self.folder, self.key = folder, json.loads(json.dumps(key))
         folder.mkdir(parents=True, exist_ok=True)
         self.checkpoint = folder / "model.safetensors"
         self.results = folder / "training.json"
         self._state = folder / "state.pt"
+        if overwrite:
+            for path in (self.results, self._state, self.checkpoint):
+                path.unlink(missing_ok=True)
         held = self._held()
         if held is not None and held != self.key:
             raise CislensError(

@@ -16,7 +16,7 @@ from torch.nn import functional
 from cislens.errors import CislensError
 from cislens.provenance import versions
 from cislens.training import Examples, TrainingContext, TrainingData
-from cislens.training.scoring import at_chance, scores
+from cislens.training.scoring import at_chance, scores, told
 from cislens_torch.training.files import TrainingFolder, TrainingState, save_checkpoint
 from cislens_torch.training.trainer import TorchTrainer
 
@@ -43,7 +43,7 @@ class Training:
                 f"the training data must fill a batch of {self.rows} sequences at least: make the batches smaller"
             )
         key = {"trainer": trainer.name, "settings": trainer.settings(), "data": data.record(), "seed": context.seed}
-        self.folder = TrainingFolder(folder, key)
+        self.folder = TrainingFolder(folder, key, context.overwrite)
         self.device = _device(trainer.device)
 
     def run(self) -> Path:
@@ -89,9 +89,10 @@ class Training:
             },
             network,
         )
-        told = ", ".join(f"{name} {value:.3f}" for name, value in found.items())
         best = " (best so far)" if state.best_epoch == state.epoch else ""
-        self.context.tell(f"epoch {number} of {self.trainer.epochs}: training loss {loss:.3f}; validation {told}{best}")
+        self.context.tell(
+            f"epoch {number} of {self.trainer.epochs}: training loss {loss:.3f}; validation {told(found)}{best}"
+        )
 
     def _pass(
         self, network: nn.Module, optimiser: torch.optim.Optimizer, done: int, rng: np.random.Generator

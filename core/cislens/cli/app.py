@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 import cislens
-from cislens.cli import demo, doctor, explain, inspect, plugins, report
+from cislens.cli import demo, doctor, explain, inspect, plugins, report, simulate, train
 from cislens.cli.console import complain, note
 from cislens.errors import CislensError
 
@@ -30,6 +30,8 @@ app.command("demo")(demo.demo)
 app.command("inspect")(inspect.inspect)
 app.command("explain")(explain.explain)
 app.command("report")(report.report)
+app.command("simulate")(simulate.simulate)
+app.command("train")(train.train)
 app.add_typer(plugins.app, name="plugins")
 app.command("doctor")(doctor.doctor)
 

@@ -52,7 +52,7 @@ def read_array(path: Path, key: str | None, layout: Layout) -> Sequences:
     """
     require_file(path, "an array file")
     try:
-        with _opened(path) as file:
+        with opened_arrays(path) as file:
             name = _chosen(file, key)
             stored = file.array(name)
             _check(stored, layout, f"{path}:{name}" if name else str(path))
@@ -68,7 +68,8 @@ def read_array(path: Path, key: str | None, layout: Layout) -> Sequences:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[ArrayFile]:
+def opened_arrays(path: Path) -> Iterator[ArrayFile]:
+    """Open a file of arrays for as long as the block lasts."""
     suffix = path.suffix.lower()
     if suffix == ".npy":
         array = np.load(path, mmap_mode="r", allow_pickle=False)

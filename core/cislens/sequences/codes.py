@@ -17,7 +17,8 @@ _LETTERS = np.frombuffer(BASES.encode(), np.uint8)
 
 def onehot_of(codes: npt.NDArray[Any]) -> OneHot:
     """Return one-hot rows (..., 4) of codes (...)."""
-    return _ROWS[codes].view(np.uint8).reshape(*codes.shape, 4)
+    rows: OneHot = _ROWS[codes].view(np.uint8)
+    return rows.reshape(*codes.shape, 4)
 
 
 def codes_of(onehot: OneHot) -> Codes:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cislens.backgrounds import Frequencies, Uniform, parse_background
+from cislens.backgrounds import Frequencies, parse_background
 from cislens.context import Progress, silent, stream
 from cislens.errors import CislensError
 from cislens.scores import area_under_roc
@@ -75,6 +75,16 @@ def bayes_limit(grammar: Grammar, n: int = 10_000, seed: int = 0, progress: Prog
     return BayesLimit(float(best.mean()), float(best.std(ddof=1) / np.sqrt(n)), auroc, error, n, seed)
 
 
+def summable(grammar: Grammar) -> str:
+    """Return why a grammar has no exact likelihood ratio, "" where it has one."""
+    if grammar.background == "uniform" or grammar.background.startswith("frequencies:"):
+        return ""
+    return (
+        "the Bayes limit is summed for backgrounds of independent bases (uniform or frequencies:A/C/G/T), got "
+        f"{grammar.background!r}"
+    )
+
+
 class BayesClassifier:
     """Know a grammar, and tell of any sequence how likely it is positive.
 
@@ -91,16 +101,11 @@ class BayesClassifier:
 
     def __init__(self, grammar: Grammar) -> None:
         self.grammar = grammar
-        background = None if grammar.background in ("kmer", "sequences") else parse_background(grammar.background)
-        if isinstance(background, Uniform):
-            self._frequencies = np.full(4, 0.25)
-        elif isinstance(background, Frequencies) and background.frequencies is not None:
-            self._frequencies = np.array(background.frequencies)
-        else:
-            raise CislensError(
-                "the Bayes limit is summed for backgrounds of independent bases (uniform or frequencies:A/C/G/T), got "
-                f"{grammar.background!r}"
-            )
+        if reason := summable(grammar):
+            raise CislensError(reason)
+        background = parse_background(grammar.background)
+        stated = background.frequencies if isinstance(background, Frequencies) else None
+        self._frequencies = np.array(stated or (0.25,) * 4)
         self._samplers = [InstanceSampler(motif, grammar.instances) for motif in grammar.motifs]
         self._matcher = matcher_of(grammar)
         self._clean = shares_clean(grammar)

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cislens.backgrounds import parse_background
-from cislens.context import stream
+from cislens.context import Progress, silent, stream
 from cislens.errors import CislensError
 from cislens.sequences import Sequences
 from cislens.sequences.codes import Codes, codes_of, complemented, onehot_of
@@ -63,7 +63,7 @@ class Simulator:
         """What draws the instances of each motif."""
         return self._samplers
 
-    def truths(self, n: int, seed: int = 0) -> Iterator[Truth]:
+    def truths(self, n: int, seed: int = 0, progress: Progress = silent) -> Iterator[Truth]:
         """Yield the truth of the first n sequences of a seed, a block of 1,024 at a time.
 
         The same seed gives the same sequences on every machine, and the first ones whatever n is.
@@ -71,6 +71,7 @@ class Simulator:
         for block, start in enumerate(range(0, n, BLOCK)):
             rng = stream(seed, "simulate", self.grammar.name, str(block))
             yield self._truth(self.draw(BLOCK, rng).take(n - start), start)
+            progress(min(start + BLOCK, n), n)
 
     def simulate(self, n: int, seed: int = 0) -> Truth:
         """Return the truth of the first n sequences of a seed."""

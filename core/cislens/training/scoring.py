@@ -12,6 +12,7 @@ from cislens.scores import area_under_roc, average_precision, pearson, spearman
 from cislens.training.data import Task
 
 Array = npt.NDArray[Any]
+NAMES = {"auroc": "AUROC", "auprc": "AUPRC", "pearson": "Pearson's r", "spearman": "Spearman's rho"}
 DEVIATIONS = 3.0  # standard errors above chance, without which a model counts as having learned nothing
 
 
@@ -46,3 +47,13 @@ def at_chance(found: Mapping[str, float], n: int, task: Task) -> bool:
     if task == "binary":
         return not found["auroc"] - DEVIATIONS * found["auroc_error"] > 0.5
     return not found["pearson"] > DEVIATIONS / np.sqrt(n)
+
+
+def told(found: Mapping[str, float]) -> str:
+    """Return scores in words, each with its standard error where that is known."""
+    words = []
+    for name, value in found.items():
+        if not name.endswith("_error"):
+            error = found.get(f"{name}_error")
+            words.append(f"{NAMES.get(name, name)} {value:.3f}" + ("" if error is None else f" ± {error:.3f}"))
+    return ", ".join(words)

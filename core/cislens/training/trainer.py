@@ -33,11 +33,14 @@ class TrainingContext:
         Call it with (done, total), in any unit.
     tell
         Call it with a sentence for the user, such as an epoch's results.
+    overwrite
+        Whether another run that the folder holds is replaced; it is refused otherwise.
     """
 
     seed: int = 0
     progress: Progress = silent
     tell: Tell = hush
+    overwrite: bool = False
 
     def rng(self, *names: str) -> np.random.Generator:
         """Return the random stream of a purpose, from its start at each call."""
@@ -49,8 +52,8 @@ class Trainer(ABC):
     """Train one kind of model.
 
     A trainer is a frozen dataclass whose fields are its settings, as an explainer is; a plugin registers its class
-    with the hook `register_trainers`. Those that compute with PyTorch inherit from `cislens_torch.training.TorchTrainer`,
-    which brings the loop.
+    with the hook `register_trainers`. Those that compute with PyTorch inherit from `cislens_torch.TorchTrainer`, which
+    brings the loop.
 
     Attributes
     ----------
@@ -79,3 +82,20 @@ class Trainer(ABC):
     def summary(cls) -> str:
         """Return the first line of its documentation."""
         return (cls.__doc__ or "").strip().partition("\n")[0]
+
+
+def parse_trainer(text: str) -> Trainer:
+    """Read `NAME` or `NAME:setting=value,...`.
+
+    Raises
+    ------
+    PluginError
+        If no trainer has that name.
+    CislensError
+        If a setting is unknown or of the wrong type.
+    """
+    from cislens.plugins import registry
+
+    name, _, rest = text.partition(":")
+    trainer: Trainer = settings.build(registry().trainer(name), settings.parse_settings(rest))
+    return trainer

@@ -64,7 +64,7 @@ class ConvPoolToy(Toy):
         """Return what a unit of a convolution sees: one motif, several that it fires for, or none if it is dead.
 
         Of a motif that is a set of words, the probabilities are the shares of its words. A unit that needs two motifs
-        at a spacing is given both; `truth` states the spacings.
+        at a spacing is given both; `truth` states the spacings. This holds for the weights set by hand, not for others.
 
         Raises
         ------

@@ -128,9 +128,8 @@ class Knowledge:
         parts = []
         for i, name in enumerate(sequences.ids):
             held = found.get(name, table.iloc[:0])
-            for pair in (pair for pair in self.pairs if pair.distances):
-                best = _best_pair(held, pair)
-                if best:
+            for pair in self.pairs:
+                if pair.distances and (best := _best_pair(held, pair)):
                     held, arrangements[i] = held.loc[best], SPACED
             parts.append(held)
         instances = pd.concat([table.iloc[:0], *(part for part in parts if len(part))], ignore_index=True)

@@ -26,7 +26,8 @@ class SpacingToy(Toy):
     Every pair of a window of the first and one of the second after it scores the sum of both, less
     (gap - preferred)^2 / (2 tolerance^2) for the bp between them; the log of the sum of e to that, over all pairs, goes
     through a sigmoid with midpoint 20 and slope 0.5. Pairs that overlap or stand in the other order do not count.
-    `response` gives the answer to two best sites at each gap.
+    `response` gives the answer to two best sites at each gap, and `spacings` are the gaps where that is above a half:
+    a sequence is positive where two sites of three quarters of the best score or more stand at one of them.
 
     Parameters
     ----------
