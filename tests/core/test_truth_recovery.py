@@ -14,7 +14,9 @@ from cislens.metric import Metric, mean
 from cislens.motif import Motif
 from cislens.report import TABLES, Attributions, Masks, MotifReport
 from cislens.sequences import Sequences
+from cislens.simulation import bundled_grammars, simulate
 from cislens.truth import Comparison, Rule, Truth, recovery
+from cislens.truth.motif_recovery import motif_recovery
 from cislens.truth.truth_metrics import TRUTH_METRICS
 
 LENGTH = 60
@@ -250,3 +252,25 @@ def test_the_mean_of_a_metric_leaves_out_what_has_no_number() -> None:
     assert mean(np.array([[1.0, np.nan, 3.0]])) == 2
     assert np.isnan(mean(np.full((1, 2), np.nan)))
     assert mean(4.0) == 4
+
+
+# ---- grammars ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("grammar", bundled_grammars())
+def test_the_motifs_of_a_grammar_are_told_apart_and_its_truth_recovers_itself(grammar: str) -> None:
+    truth = simulate(grammar, n=40, seed=1)
+    matched = motif_recovery(truth.motifs, truth.motifs).matches
+    assert {name: match.motif for name, match in matched.items()} == {m.id: m.id for m in truth.motifs}
+    explaining = np.array([truth.masks(i, "sufficient")[0] for i in range(len(truth))])
+    report = MotifReport(
+        truth.sequences,
+        motifs=truth.motifs,
+        instances=truth.instances,
+        syntax=truth.syntax,
+        masks=Masks(explaining[None].astype(float), "sufficient"),
+    )
+    result = recovery(report, truth, same_motif=True)
+    best = {**BEST, "motifs_found": len(truth.relevant)}
+    assert result.measures == pytest.approx({name: best[name] for name in result.measures})
+    assert not {"motif_similarity", "instance_recall_at_top", "mask_iou"} - set(result.measures)
