@@ -28,8 +28,9 @@ from cislens.training.trainer import parse_trainer
 SEEDS = (0, 1, 2)
 LIMIT_SEQUENCES = 40_000
 TRIMS = (0.2, 0.5, 1.0)
-# The paper's schedule is 40 epochs of 100 batches of 128; the epoch that is best on the validation set is kept.
-SCHEDULE = "epochs=40,patience=none"
+# At most the paper's schedule, 40 epochs of 100 batches of 128; the epoch that is best on the validation set is kept.
+# The paper's learning rate, 0.001, left TAL/GATA at an accuracy of 0.72 after 22 epochs of seed 100.
+SCHEDULE = "epochs=40,patience=12,learning_rate=0.004"
 CNN = {
     "argminn_spi1": "standard_cnn:filters=8,width=10",
     "argminn_tal_gata": "standard_cnn:filters=8,width=10",
@@ -42,6 +43,7 @@ RESIDUAL = "residual_network:epochs=15,patience=5"
 REAL = {
     "ctcf": ("ctcf.fa.gz", "basset_like:epochs=10,patience=3", DataOptions(negatives="dinucleotide")),
     "irf1": ("IRF1_400_h3k27ac.h5", "basset_like:epochs=20,patience=4", DataOptions()),
+    "irf1_as_numbers": ("IRF1_400_h3k27ac.h5", "basset_like:epochs=20,patience=4", DataOptions(task="regression")),
 }
 
 
@@ -67,7 +69,7 @@ def cells() -> Iterator[Cell]:
             name = f"bayes.{grammar}" + ("" if trim is None else f".{trim}")
             settings = {"grammar": grammar, "trim": trim, "sequences": LIMIT_SEQUENCES}
             yield Cell(name, partial(limit, grammar, trim), settings)
-    on_grammars = {**{grammar: f"{trainer},{SCHEDULE}" for grammar, trainer in CNN.items()}}
+    on_grammars = {grammar: f"{trainer},{SCHEDULE}" for grammar, trainer in CNN.items()}
     on_grammars |= {grammar: RESIDUAL for grammar in bundled_grammars() if grammar.startswith("mem")}
     for seed in SEEDS:
         for grammar, trainer in on_grammars.items():

@@ -11,8 +11,7 @@ import numpy.typing as npt
 
 from cislens.errors import CislensError
 from cislens.sequences import ReadPolicy, Sequences, read_sequences
-from cislens.sequences.arrays import ArrayFile
-from cislens.sequences.arrays import opened_arrays
+from cislens.sequences.arrays import ArrayFile, opened_arrays
 from cislens.sequences.files import require_file
 from cislens.sequences.policy import Layout
 from cislens.sequences.record import region_in_name
