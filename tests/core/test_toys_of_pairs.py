@@ -13,7 +13,16 @@ from scipy import stats
 
 from cislens.errors import CislensError
 from cislens.sequences import Sequences
-from cislens.testing import LinearToy, LogicToy, MotifToy, NoisyToy, PairwiseToy, SpacingToy, SymmetricToy
+from cislens.testing import (
+    ConvPoolToy,
+    LinearToy,
+    LogicToy,
+    MotifToy,
+    NoisyToy,
+    PairwiseToy,
+    SpacingToy,
+    SymmetricToy,
+)
 from cislens.testing.toys import MOTIF, PARTNER, bundled_motif
 from cislens.testing.toys.toy import random_onehot
 
@@ -184,6 +193,16 @@ def test_a_symmetric_toy_pools_the_windows_of_both_strands() -> None:
         np.testing.assert_allclose(value, max(both), rtol=1e-12)
 
 
+def test_a_site_that_reads_the_same_on_both_strands_counts_once_in_the_gradient() -> None:
+    pwm = RNG.normal(size=(6, 4))
+    toy = SymmetricToy(pwm, 12, "max", "linear")
+    half = random_onehot(50, 6, RNG)
+    palindromes = np.concatenate([half, half[:, ::-1, ::-1]], axis=1)
+    value, gradient = toy.vjp(palindromes, {"value": np.ones(50)})
+    # The best window's score is linear in the sequence, so that the gradient times the sequence gives it back.
+    np.testing.assert_allclose((gradient * palindromes).sum((1, 2)), value["value"], rtol=1e-12)
+
+
 def test_a_symmetric_toy_knows_where_its_motif_was_planted_on_either_strand() -> None:
     sequences = (toy := SymmetricToy(PARTNER, 40)).examples(40, RNG)
     sites = [text[start:end] for text, (start, end) in zip(sequences.strings(), toy.sites(sequences), strict=True)]
@@ -221,6 +240,13 @@ def test_noise_of_neighbours_is_as_independent_as_that_of_any_two() -> None:
     assert stats.pearsonr(one, seeded).pvalue > 0.001
 
 
+def test_noise_depends_on_the_order_of_the_bases() -> None:
+    toy = NoisyToy(bundled_motif(), 1.0)
+    x = bundled_motif().examples(1, RNG).onehot
+    shuffled = np.stack([RNG.permutation(x[0]) for _ in range(50)])
+    assert len(np.unique(toy.noise(shuffled)["value"])) == 50
+
+
 def test_rows_between_bases_get_no_noise_and_gradients_none_at_all() -> None:
     toy = NoisyToy(MotifToy(MOTIF, 40, "sum", "tanh", 8.0, 0.2), 0.5)
     relaxed = RNG.dirichlet(np.ones(4), (5, 40))
@@ -231,8 +257,6 @@ def test_rows_between_bases_get_no_noise_and_gradients_none_at_all() -> None:
 
 
 def test_noise_is_added_to_each_output_by_itself() -> None:
-    from cislens.testing import ConvPoolToy
-
     noise = NoisyToy(ConvPoolToy(40), 1.0).noise(random_onehot(2000, 40, np.random.default_rng(5)))["expression"]
     assert noise.shape == (2000, 2)
     assert stats.pearsonr(*noise.T).pvalue > 0.001
