@@ -59,11 +59,22 @@ def test_an_instance_that_is_called_twice_counts_once() -> None:
     assert (result.calls, result.precision, result.recall) == (3, 2 / 3, 1 / 4)
 
 
-def test_overlapping_calls_are_one_with_the_best_score() -> None:
+def test_of_overlapping_calls_the_best_is_kept() -> None:
     calls = table(("a", "s0", 30, 38, 0.5), ("a", "s0", 12, 22, 0.1), ("a", "s0", 15, 28, 0.9))
     result = instance_recovery(calls, TRUE, IDS)
     assert (result.calls, result.precision) == (2, 1 / 2)
     assert result.recall_at.tolist() == [1 / 4, 1 / 4]
+
+
+def test_a_call_that_overlaps_one_that_was_dropped_stays() -> None:
+    calls = table(("a", "s0", 0, 10, 0.9), ("a", "s0", 5, 15, 0.8), ("a", "s0", 12, 22, 0.7))
+    assert instance_recovery(calls, TRUE, IDS).calls == 2
+
+
+def test_calls_of_everything_are_seldom_right() -> None:
+    calls = table(*(("a", "s0", start, start + 10) for start in range(90)))
+    result = instance_recovery(calls, table(("a", "s0", 40, 50)), IDS)
+    assert (result.calls, result.precision, result.recall) == (9, 1 / 9, 1)
 
 
 def test_calls_that_only_touch_stay_two() -> None:
@@ -130,27 +141,16 @@ def test_an_instance_in_an_unknown_sequence_is_refused() -> None:
 
 
 def by_loops(called: pd.DataFrame, true: pd.DataFrame, least: int, same: bool) -> tuple[float, list[float]]:
-    """The definition, pair by pair: overlapping calls united until none overlap, then counted."""
-    calls = [
-        [row.motif if same else "", row.sequence, row.start, row.end, row.score, i]
-        for i, row in enumerate(called.itertuples())
-    ]
-    united = True
-    while united:
-        united = False
-        for one in calls:
-            for two in calls:
-                if one is not two and one[:2] == two[:2] and one[2] < two[3] and two[2] < one[3]:
-                    score, row = min((-one[4], one[5]), (-two[4], two[5]))
-                    calls = [c for c in calls if c is not one and c is not two]
-                    calls.append([*one[:2], min(one[2], two[2]), max(one[3], two[3]), -score, row])
-                    united = True
-                    break
-            if united:
-                break
-    calls.sort(key=lambda call: (-call[4], call[5]))
+    """The definition: the best call is taken and those that overlap it are dropped, until none is left."""
+    rows = sorted(enumerate(called.itertuples()), key=lambda numbered: (-numbered[1].score, numbered[0]))
+    left = [(row.motif if same else "", row.sequence, row.start, row.end) for _, row in rows]
+    calls = []
+    while left:
+        best = left.pop(0)
+        calls.append(best)
+        left = [one for one in left if one[:2] != best[:2] or one[2] >= best[3] or best[2] >= one[3]]
     reached: list[set[int]] = []
-    for motif, sequence, start, end, _, _ in calls:
+    for motif, sequence, start, end in calls:
         reached.append(
             {
                 i

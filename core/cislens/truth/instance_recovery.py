@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,7 @@ class InstanceRecovery:
     Parameters
     ----------
     calls
-        How many calls count, once overlapping ones are one.
+        How many calls count, of overlapping ones the best.
     instances
         How many true instances are to be found.
     precision
@@ -78,8 +79,8 @@ def instance_recovery(
 ) -> InstanceRecovery:
     """Compare called motif instances with true ones, as ARGMINN's paper does.
 
-    Calls that overlap are one call, from the first start to the last end, with the best of their scores: a site called
-    twice, or on both strands, is no two successes. Strands are not compared.
+    Of calls that overlap the best is kept, and those that overlap one that is kept are dropped: a site called twice, or
+    on both strands, is no two successes, and calls of everything are not one that is right. Strands are not compared.
 
     Parameters
     ----------
@@ -108,7 +109,7 @@ def instance_recovery(
     motifs = sorted({*called["motif"], *true["motif"]}) if same_motif else None
     stride = 1 + max((int(table["end"].max()) for table in (called, true) if len(table)), default=0)
     line = _Line(ids, motifs, stride)
-    starts, ends, rank = _collapsed(*line.places(called), called["score"].to_numpy(float))
+    starts, ends, rank = _best(*line.places(called), called["score"].to_numpy(float), stride)
     call, instance = _overlapping((starts, ends), line.places(true), minimum_overlap)
     asked = ~true["motif"].isin(list(beside)).to_numpy(bool)
     right = np.bincount(call[asked[instance]], minlength=len(starts)) > 0
@@ -132,22 +133,19 @@ def _index(names: pd.Series[Any], known: Sequence[str], what: str) -> Whole:
     return np.asarray(index, np.intp)
 
 
-def _collapsed(starts: Whole, ends: Whole, scores: npt.NDArray[np.float64]) -> tuple[Whole, Whole, Whole]:
-    """Return starts and ends of the calls with overlapping ones united, by place, and the rank of each by score."""
-    order = np.argsort(starts, kind="stable")
-    starts, ends = starts[order], ends[order]
-    reach = np.maximum.accumulate(ends)
-    first = np.ones(len(starts), bool)
-    first[1:] = starts[1:] >= reach[:-1]
-    group = np.empty(len(starts), int)
-    group[order] = np.cumsum(first) - 1
-    last = np.append(np.flatnonzero(first)[1:], len(starts)) - 1 if len(starts) else np.empty(0, int)
-    # Groups ranked by the first row that speaks of each when rows are in the order of their scores.
-    by_score = np.argsort(-scores, kind="stable")
-    groups, seen = np.unique(group[by_score], return_index=True)
-    rank = np.empty(len(groups), int)
-    rank[groups[np.argsort(seen)]] = np.arange(len(groups))
-    return starts[first], reach[last], rank
+def _best(starts: Whole, ends: Whole, scores: npt.NDArray[np.float64], stride: int) -> tuple[Whole, Whole, Whole]:
+    """Return starts, ends and ranks of the calls that overlap no better one that is kept, by place."""
+    kept_in: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    kept: list[int] = []
+    spans = list(zip(starts.tolist(), ends.tolist(), strict=True))
+    for i in np.argsort(-scores, kind="stable").tolist():
+        start, end = spans[i]
+        neighbours = kept_in[start // stride]
+        if all(end <= first or last <= start for first, last in neighbours):
+            neighbours.append((start, end))
+            kept.append(i)
+    by_place = np.argsort(starts[kept], kind="stable")
+    return starts[kept][by_place], ends[kept][by_place], by_place
 
 
 def _overlapping(calls: tuple[Whole, Whole], true: tuple[Whole, Whole], minimum: int) -> tuple[Whole, Whole]:
