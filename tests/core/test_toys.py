@@ -69,6 +69,12 @@ def assert_exact(toy: Toy, sequences: Sequences) -> None:
         np.testing.assert_allclose(toy.attribution(each), effects_one_by_one(toy, each), atol=1e-12)
 
 
+@pytest.mark.parametrize("toy", TOYS.values(), ids=TOYS)
+def test_the_exact_map_of_no_sequences_is_empty(toy) -> None:
+    none = toy.examples(2, RNG).take(slice(0, 0))
+    assert toy.attribution(none).shape == (toy.heads[0].width, 0, toy.length, 4)
+
+
 def test_giving_the_exact_map_counts_nothing() -> None:
     for toy in TOYS.values():
         before = toy.counts.snapshot()

@@ -43,21 +43,17 @@ class NoisyToy(Toy):
 
     def noise(self, x: Array) -> Outputs:
         """Return what is added to the answers to sequences (n, length, 4): for each head (n, *shape)."""
+        bases = (x == 1).astype(np.uint8)
+        between = (bases != x).any((1, 2))
         added = {}
         for head in self.heads:
             sizes = [size for size in head.shape if size is not None]
-            drawn = np.stack([self._drawn(f"{self.seed} {head.name}", row, int(np.prod(sizes))) for row in x])
-            added[head.name] = self.deviation * drawn.reshape(len(x), *sizes)
+            key, length = f"{self.seed} {head.name}".encode(), 16 * int(np.prod(sizes))
+            digests = b"".join(hashlib.shake_128(key + row.tobytes()).digest(length) for row in bases)
+            drawn = normal(np.frombuffer(digests, "<u8").reshape(len(x), *sizes, 2))
+            drawn[between] = 0
+            added[head.name] = self.deviation * drawn
         return added
-
-    def _drawn(self, key: str, row: Array, count: int) -> Array:
-        if not np.isin(row, (0, 1)).all():
-            return np.zeros(count)
-        digest = hashlib.shake_128(key.encode() + row.astype(np.uint8).tobytes()).digest(16 * count)
-        integers = np.frombuffer(digest, "<u8").astype(np.float64).reshape(2, count)
-        # Two uniform numbers above 0 make a normal one (Box and Muller 1958).
-        radius, angle = (integers + 1) / 2.0**64
-        return np.asarray(np.sqrt(-2 * np.log(radius)) * np.cos(2 * np.pi * angle))
 
     def _with_noise(self, x: Array, answers: Outputs) -> Outputs:
         return {name: answers[name] + added for name, added in self.noise(x).items()}
@@ -72,3 +68,9 @@ class NoisyToy(Toy):
     def examples(self, n: int, rng: np.random.Generator) -> Sequences:
         """Return examples of the toy beneath."""
         return self.toy.examples(n, rng)
+
+
+def normal(integers: Array) -> Array:
+    """Return normal numbers from pairs of random 64-bit integers in the last axis (Box and Muller 1958)."""
+    radius, angle = np.moveaxis((integers.astype(np.float64) + 1) / 2.0**64, -1, 0)  # above 0, as the log needs
+    return np.asarray(np.sqrt(-2 * np.log(radius)) * np.cos(2 * np.pi * angle))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 
@@ -60,7 +61,8 @@ class Toy(Oracle):
         return effects
 
     def _scalars(self, x: Array) -> Array:
-        return np.concatenate([answer.reshape(len(x), -1) for answer in self._predict(x).values()], axis=1)
+        answers = self._predict(x).values()
+        return np.concatenate([answer.reshape(len(x), math.prod(answer.shape[1:])) for answer in answers], axis=1)
 
     def truth(self, sequences: Sequences) -> Truth:
         """Return what is in the sequences: instances, labels, and the rule that makes them.
