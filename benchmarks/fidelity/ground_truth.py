@@ -31,7 +31,7 @@ TRIMS = (0.2, 0.5, 1.0)
 # At most the paper's schedule, 40 epochs of 100 batches of 128; the epoch that is best on the validation set is kept.
 # The paper's learning rate, 0.001, left TAL/GATA at an accuracy of 0.72 after 22 epochs of seed 100, and 0.004 left
 # REST at 0.71 after 12.
-SCHEDULE = "epochs=40,patience=12"
+SCHEDULE = "epochs=40,patience=6"
 FASTER = "learning_rate=0.004"
 CNN = {
     "argminn_spi1": "standard_cnn:filters=8,width=10",
@@ -43,9 +43,9 @@ CNN = {
 }
 RESIDUAL = "residual_network:epochs=15,patience=5"
 REAL = {
-    "ctcf": ("ctcf.fa.gz", "basset_like:epochs=10,patience=3", DataOptions(negatives="dinucleotide")),
-    "irf1": ("IRF1_400_h3k27ac.h5", "basset_like:epochs=20,patience=4", DataOptions()),
-    "irf1_as_numbers": ("IRF1_400_h3k27ac.h5", "basset_like:epochs=20,patience=4", DataOptions(task="regression")),
+    "ctcf": ("ctcf.fa.gz", "basset_like:epochs=6,patience=2", DataOptions(negatives="dinucleotide")),
+    "irf1": ("IRF1_400_h3k27ac.h5", "basset_like:epochs=15,patience=3", DataOptions()),
+    "irf1_as_numbers": ("IRF1_400_h3k27ac.h5", "basset_like:epochs=15,patience=3", DataOptions(task="regression")),
 }
 
 

@@ -33,10 +33,10 @@ class TrainingState:
         return len(self.history)
 
     def add(self, results: dict[str, float], network: nn.Module) -> None:
-        """Take an epoch's results, and the weights if its validation loss is the lowest so far."""
+        """Take an epoch's results, and the weights if its validation loss is below all before."""
+        lowest = min((past["validation_loss"] for past in self.history), default=float("inf"))
         self.history.append(results)
-        lowest = min(past["validation_loss"] for past in self.history)
-        if results["validation_loss"] <= lowest:
+        if results["validation_loss"] < lowest:
             self.best_epoch = self.epoch
             self.best = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
 
@@ -49,27 +49,41 @@ class TrainingFolder:
     folder
         Made where there is none.
     key
-        What the run is of: trainer, settings, data and seed. A folder that holds another run is refused.
+        What the run is of: trainer, settings, data and seed.
     overwrite
-        Whether what it holds is removed instead.
+        Whether another run that it holds is removed; it is refused otherwise.
+
+    Raises
+    ------
+    CislensError
+        If the folder holds another run, or files of which no run tells, or cannot be made.
     """
 
     def __init__(self, folder: Path, key: Mapping[str, Any], overwrite: bool) -> None:
         self.folder, self.key = folder, json.loads(json.dumps(key))
-        folder.mkdir(parents=True, exist_ok=True)
         self.checkpoint = folder / "model.safetensors"
         self.results = folder / "training.json"
         self._state = folder / "state.pt"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise CislensError(f"{folder} must be a folder, or be made one, but cannot ({error}): choose another") from None
         if overwrite:
-            for path in (self.results, self._state, self.checkpoint):
+            # The results last: as long as there are other files, they tell whose these are.
+            for path in (self._state, self.checkpoint, self.results):
                 path.unlink(missing_ok=True)
+        self._refuse_another()
+
+    def _refuse_another(self) -> None:
+        reason = None
         held = self._held()
-        if held is not None and held != self.key:
-            raise CislensError(
-                f"{folder} holds another run ({_difference(held, self.key)}): choose another folder, or say --overwrite"
-            )
         if held is None:
-            _write(self.results, {**self.key})
+            found = [path.name for path in (self.checkpoint, self._state) if path.exists()]
+            reason = f"holds {found[0]}, of which no training.json tells" if found else None
+        elif held != self.key:
+            reason = f"holds another run ({_difference(held, self.key)})"
+        if reason is not None:
+            raise CislensError(f"{self.folder} {reason}: choose another folder, or say --overwrite (overwrite=True)")
 
     @property
     def finished(self) -> bool:
@@ -86,7 +100,9 @@ class TrainingFolder:
         return TrainingState(held["history"], held["best_epoch"], held["best"])
 
     def keep(self, state: TrainingState, network: nn.Module, optimiser: torch.optim.Optimizer) -> None:
-        """Write the state of a run, whole or not at all."""
+        """Write the state of a run, whole or not at all; with the first one, what the run is of."""
+        if not self.results.exists():
+            _write(self.results, self.key)
         held = {**vars(state), "network": network.state_dict(), "optimiser": optimiser.state_dict()}
         part = self._state.with_suffix(".part")
         torch.save(held, part)
@@ -100,8 +116,11 @@ class TrainingFolder:
     def _held(self) -> dict[str, Any] | None:
         if not self.results.exists():
             return None
-        held = json.loads(self.results.read_text(encoding="utf-8"))
-        return {name: held.get(name) for name in self.key}
+        try:
+            held = json.loads(self.results.read_text(encoding="utf-8"))
+        except ValueError:
+            held = None
+        return {name: held.get(name) for name in self.key} if isinstance(held, dict) else {}
 
 
 def save_checkpoint(network: nn.Module, path: Path, trainer: Trainer, data: TrainingData) -> None:
