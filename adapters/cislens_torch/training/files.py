@@ -67,7 +67,9 @@ class TrainingFolder:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise CislensError(f"{folder} must be a folder, or be made one, but cannot ({error}): choose another") from None
+            raise CislensError(
+                f"{folder} must be a folder, or be made one, but cannot ({error}): choose another"
+            ) from None
         if overwrite:
             # The results last: as long as there are other files, they tell whose these are.
             for path in (self._state, self.checkpoint, self.results):
@@ -83,7 +85,9 @@ class TrainingFolder:
         elif held != self.key:
             reason = f"holds another run ({_difference(held, self.key)})"
         if reason is not None:
-            raise CislensError(f"{self.folder} {reason}: choose another folder, or say --overwrite (overwrite=True)")
+            raise CislensError(
+                f"{self.folder} {reason}: choose another folder, or say --overwrite (in Python, overwrite=True)"
+            )
 
     @property
     def finished(self) -> bool:

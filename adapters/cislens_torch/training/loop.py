@@ -17,6 +17,7 @@ from cislens.errors import CislensError
 from cislens.provenance import versions
 from cislens.training import Examples, TrainingContext, TrainingData
 from cislens.training.scoring import at_chance, scores, told
+from cislens_torch.training.building import built
 from cislens_torch.training.files import TrainingFolder, TrainingState, save_checkpoint
 from cislens_torch.training.trainer import TorchTrainer
 
@@ -43,8 +44,8 @@ class Training:
                 f"the training data must fill a batch of {self.rows} sequences at least: make the batches smaller"
             )
         key = {"trainer": trainer.name, "settings": trainer.settings(), "data": data.record(), "seed": context.seed}
-        self.folder = TrainingFolder(folder, key, context.overwrite)
         self.device = _device(trainer.device)
+        self.folder = TrainingFolder(folder, key, context.overwrite)
 
     def run(self) -> Path:
         """Train, or go on, and return the checkpoint."""
@@ -52,7 +53,7 @@ class Training:
             self.context.tell(f"training was finished before: {self.folder.checkpoint}")
             return self.folder.checkpoint
         with seeded(self.context, "weights"):
-            network = self.trainer.network(self.data.length, len(self.data.outputs)).to(self.device)
+            network = built(self.trainer, self.data.length, len(self.data.outputs)).to(self.device)
         optimiser = torch.optim.AdamW(
             network.parameters(), self.trainer.learning_rate, weight_decay=self.trainer.weight_decay
         )
@@ -78,7 +79,9 @@ class Training:
             loss, waiting = self._pass(network, optimiser, state.epoch, self.context.rng("order", number))
         answers = self.predict(network, validation)
         found = scores(answers, validation.values, self.data.task)
-        found["loss"] = float(self._loss(torch.from_numpy(answers), torch.from_numpy(validation.values)))
+        found["loss"] = self._finite(
+            "validation", float(self._loss(torch.from_numpy(answers), torch.from_numpy(validation.values))), state.epoch
+        )
         state.add(
             {
                 "epoch": state.epoch + 1,
@@ -112,12 +115,15 @@ class Training:
             optimiser.step()
             total += loss.detach()
             self.context.progress(done * self.steps + step + 1, self.trainer.epochs * self.steps)
-        mean = float(total) / self.steps
-        if not np.isfinite(mean):
+        return self._finite("training", float(total) / self.steps, done), waiting
+
+    def _finite(self, which: str, loss: float, done: int) -> float:
+        if not np.isfinite(loss):
             raise CislensError(
-                f"the training loss must stay finite, got {mean} in epoch {done + 1}: lower the learning rate"
+                f"the {which} loss must stay finite, got {loss} in epoch {done + 1}: lower the learning rate, or scale "
+                "the values down"
             )
-        return mean, waiting
+        return loss
 
     def _tensors(self, batch: Examples) -> tuple[torch.Tensor, torch.Tensor]:
         x = _channels_first(batch.onehot, self.device)
@@ -181,8 +187,7 @@ def _channels_first(onehot: np.ndarray[Any, Any], device: torch.device) -> torch
 
 
 def _device(wanted: str) -> torch.device:
-    if wanted != "auto":
-        return torch.device(wanted)
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if wanted != "auto" and not there[wanted]:
+        raise CislensError(f"the device {wanted} must be there to train on it, but is not: say device=auto")
+    return torch.device(next(name for name in there if there[name]) if wanted == "auto" else wanted)

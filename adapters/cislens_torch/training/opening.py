@@ -5,17 +5,21 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+import torch
 from safetensors import SafetensorError, safe_open
+from torch import nn
 
 from cislens import settings
-from cislens.errors import OracleError, PluginError
+from cislens.errors import CislensError, OracleError, PluginError
 from cislens.oracle.options import OracleOptions
 from cislens.plugins import registry
+from cislens.training.data import Task
 from cislens_torch.checkpoint import read_tensors
 from cislens_torch.matching import load_weights
 from cislens_torch.oracle import TorchOracle
+from cislens_torch.training.building import built
 from cislens_torch.training.files import METADATA
 from cislens_torch.training.trainer import TorchTrainer
 
@@ -23,26 +27,37 @@ from cislens_torch.training.trainer import TorchTrainer
 def open_trained(path: Path, options: OracleOptions, name: str) -> TorchOracle | None:
     """Return the oracle of a checkpoint of `cislens train`; None where the file is none.
 
+    What the file says of itself names a registered trainer and its settings; nothing that it brings along is run.
+
     Raises
     ------
     OracleError
-        If its trainer is not installed, or is of another version that builds another network.
+        If what it says of itself makes no sense, or its trainer is not installed or builds another network.
     """
     said = _said(path)
     if said is None:
         return None
+    with torch.random.fork_rng([]):  # initial weights, which those of the file replace, draw from torch's generator
+        network = _network(path, said)
+    load_weights(network, read_tensors(path), path)
+    return TorchOracle(network, _stated(options, said), name)
+
+
+def _network(path: Path, said: dict[str, Any]) -> nn.Module:
     try:
         kind = registry().trainer(said["trainer"])
     except PluginError as error:
         raise OracleError(
             f"{path} was trained by {said['trainer']!r}, whose plugin must be installed: {error}"
         ) from error
-    trainer = settings.build(kind, said["settings"])
-    if not isinstance(trainer, TorchTrainer):
+    if not issubclass(kind, TorchTrainer):
         raise OracleError(f"{path} was trained by {said['trainer']!r}, which builds no torch network here")
-    network = trainer.network(said["length"], len(said["outputs"]))
-    load_weights(network, read_tensors(path), path)
-    return TorchOracle(network, _stated(options, said), name)
+    try:
+        return built(settings.build(kind, said["settings"]), said["length"], len(said["outputs"]))
+    except CislensError as error:
+        raise OracleError(
+            f"{path} must say settings of which the {said['trainer']} installed here builds its network, but {error}"
+        ) from error
 
 
 def _stated(options: OracleOptions, said: dict[str, Any]) -> OracleOptions:
@@ -65,9 +80,31 @@ def _said(path: Path) -> dict[str, Any] | None:
     try:
         with safe_open(path, "pt") as file:
             text = (file.metadata() or {}).get(METADATA)
-        said = json.loads(text) if text is not None else None
-    except (SafetensorError, OSError, ValueError):
+    except (SafetensorError, OSError):
         return None  # what is wrong with it is told where its tensors are read
+    if text is None:
+        return None
+    try:
+        said = json.loads(text)
+    except (ValueError, RecursionError):
+        said = None
+    if not _makes_sense(said):
+        raise OracleError(
+            f"{path} must say its trainer, settings, length, outputs and task, as cislens train writes them, but what "
+            f"it says is {text[:60]!r}: train it anew, or build its model with model.py:factory --weights {path.name}"
+        )
+    return dict(said)
+
+
+def _makes_sense(said: Any) -> bool:
     return (
-        said if isinstance(said, dict) and {"trainer", "settings", "length", "outputs", "task"} <= set(said) else None
+        isinstance(said, dict)
+        and isinstance(said.get("trainer"), str)
+        and isinstance(said.get("settings"), dict)
+        and type(said.get("length")) is int
+        and said["length"] > 0
+        and isinstance(said.get("outputs"), list)
+        and bool(said["outputs"])
+        and all(isinstance(name, str) for name in said["outputs"])
+        and said.get("task") in get_args(Task)
     )

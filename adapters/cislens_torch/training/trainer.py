@@ -14,6 +14,8 @@ from cislens.training import Trainer, TrainingContext, TrainingData
 if TYPE_CHECKING:
     from torch import nn
 
+FASTEST = 1e6  # learning rate; far beyond any that trains, and within what float32 holds
+
 
 @dataclass(frozen=True)
 class TorchTrainer(Trainer):
@@ -60,14 +62,27 @@ class TorchTrainer(Trainer):
         -------
         Path
             model.safetensors, beside training.json with settings, history and scores.
+
+        Raises
+        ------
+        CislensError
+            If settings or data cannot be trained with, the folder holds another run, or the loss does not stay finite.
         """
-        if self.reverse_complement and self.batch_size % 2:
-            raise CislensError(f"a batch that shows both strands must be of even size, got {self.batch_size}")
-        if self.epochs < 1 or self.batch_size < 2 or not self.learning_rate > 0:
-            raise CislensError(
-                "training needs an epoch at least, batches of two at least and a learning rate above 0, got "
-                f"{self.epochs}, {self.batch_size} and {self.learning_rate}"
-            )
+        self._check()
         from cislens_torch.training.loop import Training
 
         return Training(self, data, folder, context).run()
+
+    def _check(self) -> None:
+        if self.reverse_complement and self.batch_size % 2:
+            raise CislensError(f"a batch that shows both strands must be of even size, got {self.batch_size}")
+        if self.epochs < 1 or self.batch_size < 2 or (self.patience is not None and self.patience < 1):
+            raise CislensError(
+                "training needs an epoch at least, batches of two at least and a patience of one epoch at least, got "
+                f"{self.epochs}, {self.batch_size} and {self.patience}"
+            )
+        if not 0 < self.learning_rate <= FASTEST or not 0 <= self.weight_decay < float("inf"):
+            raise CislensError(
+                f"training needs a learning rate above 0 and up to {FASTEST:g} and a weight decay of 0 or more, got "
+                f"{self.learning_rate} and {self.weight_decay}"
+            )
