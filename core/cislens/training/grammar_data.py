@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -79,7 +80,7 @@ class GrammarData(TrainingData):
         return self._examples(self._simulator.draw(n, stream(self.seed, "held out", self.grammar.name, split)))
 
     def record(self) -> dict[str, Any]:
-        """Return the grammar's name and choices, the sizes and the seed."""
+        """Return the grammar's name and choices, the sizes and the seed; the fingerprint tells grammars apart."""
         grammar = self.grammar
         return {
             "grammar": grammar.name,
@@ -91,7 +92,19 @@ class GrammarData(TrainingData):
             "motifs": {motif.id: len(motif) for motif in grammar.motifs},
             "sizes": vars(self.sizes),
             "seed": self.seed,
+            "fingerprint": self._fingerprint,
         }
+
+    @cached_property
+    def _fingerprint(self) -> str:
+        """Tell grammars of one name apart: by what is planted where, what is positive, and real sequences."""
+        grammar = self.grammar
+        said = (grammar.variants, grammar.labels, grammar.centre, grammar.both_strands)
+        digest = hashlib.blake2b(repr(said).encode(), digest_size=16)
+        arrays = [motif.probabilities() for motif in grammar.motifs]
+        for array in (*arrays, *([] if self._source is None else [self._source.onehot])):
+            digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
 
     def _examples(self, drawn: Draw) -> Examples:
         labels = self._simulator.labels(drawn)
