@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from cislens.report import Attributions, Masks, MotifReport, Validity
     from cislens.sequences import Sequences, read_sequences
     from cislens.settings import setting
+    from cislens.simulation import simulate
     from cislens.target import Target
     from cislens.targeted import Targeted
 
@@ -55,6 +56,7 @@ _HOMES = {
     "open_oracle": "opening",
     "read_sequences": "sequences",
     "setting": "settings",
+    "simulate": "simulation",
     "write_page": "page",
 }
 
@@ -81,6 +83,7 @@ __all__ = [
     "open_oracle",
     "read_sequences",
     "setting",
+    "simulate",
     "write_page",
 ]
 
