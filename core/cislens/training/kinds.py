@@ -1,4 +1,4 @@
-"""Which kind of file training data come in, by its suffix."""
+"""Which kind of file training data come in, by its suffix; a folder is a simulated set."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal
 from cislens.errors import CislensError
 from cislens.sequences.read import BED_SUFFIXES, FASTA_SUFFIXES, PACKED
 
-Kind = Literal["fasta", "bed", "table", "arrays"]
+Kind = Literal["fasta", "bed", "table", "arrays", "simulated"]
 TABLE_SUFFIXES = {".csv": ",", ".tsv": "\t"}
 VALUE_ARRAY_SUFFIXES = (".npz", ".h5", ".hdf5")
 KNOWN: dict[Kind, tuple[str, ...]] = {
@@ -21,6 +21,8 @@ KNOWN: dict[Kind, tuple[str, ...]] = {
 
 def kind_of(path: Path) -> Kind | None:
     """Return the kind of a file, None where its suffix is no known one; arrays are never packed."""
+    if path.is_dir():
+        return "simulated"
     suffix = unpacked_suffix(path)
     found: Kind | None = next((kind for kind, suffixes in KNOWN.items() if suffix in suffixes), None)
     return None if found == "arrays" and path.suffix.lower() in PACKED else found
@@ -37,8 +39,9 @@ def require_kind(path: Path) -> Kind:
     kind = kind_of(path)
     if kind is None:
         raise CislensError(
-            "training data are read from positives (FASTA, or BED with a genome), tables (.csv .tsv), and arrays with "
-            f"values ({' '.join(VALUE_ARRAY_SUFFIXES)}), got {path.name}: rename or convert it"
+            "training data are read from positives (FASTA, or BED with a genome), tables (.csv .tsv), arrays with "
+            f"values ({' '.join(VALUE_ARRAY_SUFFIXES)}), and folders of cislens simulate, got {path.name}: rename or "
+            "convert it"
         )
     return kind
 

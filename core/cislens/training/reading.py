@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,21 +17,31 @@ from cislens.training.kinds import Kind, require_kind
 from cislens.training.labelled import Labelled
 from cislens.training.negatives import against_negatives
 from cislens.training.options import DataOptions
+from cislens.training.simulated import read_simulated
 from cislens.training.splits import Parts, kin, leaks, split_at_random, split_by_chromosome, split_the_rest
 from cislens.training.tables import read_table
 from cislens.training.value_arrays import read_value_arrays
+
+READERS: dict[Kind, Callable[[Path, DataOptions], Labelled]] = {
+    "fasta": against_negatives,
+    "bed": against_negatives,
+    "table": read_table,
+    "arrays": read_value_arrays,
+    "simulated": read_simulated,
+}
 
 
 def read_training_data(path: str | Path, options: DataOptions | None = None) -> TrainingData:
     """Read training data from a file, and split them.
 
     Positives (FASTA, or BED with a genome) are told apart from negatives that are given or made. Tables (.csv, .tsv)
-    and arrays (.npz, .h5) bring a value, or several, for each sequence. What was left out or changed is in the record.
+    and arrays (.npz, .h5) bring a value, or several, for each sequence; a folder that `cislens simulate` wrote brings
+    its labels. What was left out or changed is in the record.
 
     Parameters
     ----------
     path
-        The file; its suffix says the format.
+        The file, whose suffix says the format, or the folder.
     options
         How it is read and split; by default as `DataOptions` says.
 
@@ -47,13 +58,12 @@ def read_training_data(path: str | Path, options: DataOptions | None = None) -> 
     file, options = Path(path), options or DataOptions()
     kind = require_kind(file)
     _refuse_what_does_not_apply(kind, file, options)
-    read = {"fasta": against_negatives, "bed": against_negatives, "table": read_table, "arrays": read_value_arrays}
-    return _split(read[kind](file, options), file, options)
+    return _split(READERS[kind](file, options), file, options)
 
 
 def _refuse_what_does_not_apply(kind: Kind, file: Path, options: DataOptions) -> None:
     positives = kind in ("fasta", "bed")
-    if positives and (options.sequences is not None or options.values):
+    if (positives or kind == "simulated") and (options.sequences is not None or options.values):
         raise CislensError(
             f"columns and arrays are named for tables and files of arrays, got {file.name}: leave out --sequences and "
             "--values"
