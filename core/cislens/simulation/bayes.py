@@ -117,11 +117,16 @@ class BayesClassifier:
             block = codes[start : start + ROWS]
             likelihoods = self._likelihoods(block)
             if self.grammar.both_strands:
-                likelihoods = likelihoods + self._likelihoods(complemented(block))
+                likelihoods = likelihoods + self._likelihoods(complemented(block)) * self._turned(block)[:, None]
             with np.errstate(divide="ignore"):
                 odds[start : start + ROWS] = np.log(likelihoods[:, 1]) - np.log(likelihoods[:, 0])
             progress(min(start + ROWS, len(codes)), len(codes))
         return odds
+
+    def _turned(self, codes: Codes) -> Array:
+        """Return how much likelier the other strand is as plain background than the one given, (n,)."""
+        logs = np.log(self._frequencies[::-1] / self._frequencies)
+        return np.asarray(np.exp(logs[codes].sum(1)))
 
     def _likelihoods(self, codes: Codes) -> Array:
         """Return the joint likelihood with each label over that of the plain background, (n, 2): negative, positive."""
