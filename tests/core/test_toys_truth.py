@@ -65,6 +65,25 @@ def test_labels_are_exactly_where_the_answer_is_high(toy, boundary) -> None:
     assert 0.02 < found[-1] < 0.6
 
 
+@pytest.mark.parametrize(
+    ("toy", "boundary"),
+    [
+        (MotifToy(MOTIF, 40, "sum", "tanh", 8.0, 0.2), 0.0),
+        (SymmetricToy(PARTNER, 40, "sum", midpoint=8.0), 0.5),
+        (LogicToy(PWMS, 40, "or"), 0.5),
+        (SpacingToy(PWMS, 40), 0.5),
+    ],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_where_all_windows_count_a_positive_answers_high_and_few_others_do(toy, boundary) -> None:
+    rng = np.random.default_rng(8)
+    sequences = mutated(toy.examples(600, rng), 0.15, rng)
+    high, labels = toy.predict(sequences)["value"] > boundary, toy.truth(sequences).labels
+    assert 0.1 < labels.mean() < 0.9
+    assert high[labels].all()  # the other windows can only add
+    assert high[~labels].mean() < 0.15  # and reach the midpoint only together
+
+
 @pytest.mark.parametrize("logic", ["and", "or", "and not"])
 def test_labels_of_two_motifs_agree_with_the_answer_on_full_sites(logic) -> None:
     toy = LogicToy(PWMS, 40, logic)

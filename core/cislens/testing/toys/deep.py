@@ -62,7 +62,7 @@ def soft_spacing(length: int = 41) -> ConvPoolToy:
         "conv1": ((Sought.of_words("first", BEFORE, 1).motif,), (Sought.of_words("second", AFTER, 1).motif,)),
         "conv2": ((first.motif, second.motif),),
     }
-    pair = Pair("first", "second", "and", (1,), bin_width=SPACING_POOL)
+    pair = Pair("first", "second", "and", {1: 0.0}, bin_width=SPACING_POOL)
     knowledge = Knowledge((first, second), {SPACED: Rule(SPACED)}, (pair,))
     planted = (BEFORE + AFTER, BEFORE + "A" + AFTER, BEFORE + "CA" + AFTER)
     wiring = Wiring("network of a soft spacing", (SPACING_POOL,), VALUE, seen, planted, knowledge)

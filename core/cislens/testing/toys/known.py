@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -57,7 +57,7 @@ class Sought:
         return cls(motif, matched, width - mismatches - 0.5)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Pair:
     """Hold what a rule asks of two motifs.
 
@@ -68,20 +68,28 @@ class Pair:
     logic
         "and", "or" or "and not".
     distances
-        How far the start of motif_2 lies after that of motif_1, in bins; empty where they may stand anywhere.
+        How far the start of motif_2 may lie after that of motif_1, in bins, and what the pair scores for it; empty
+        where they may stand anywhere.
     bin_width
         Width of a bin in bp: that of the pooling below a unit that sees the pair, 1 without.
+    least
+        The score, of both motifs and their distance, above which a pair at a distance counts.
     """
 
     motif_1: str
     motif_2: str
     logic: str
-    distances: tuple[int, ...] = ()
+    distances: Mapping[int, float] = field(default_factory=dict)
     bin_width: int = 1
+    least: float = -math.inf
 
-    def counts(self, start_1: Array, start_2: Array) -> Array:
-        """Tell whether motifs that start here stand at a spacing that counts."""
-        return np.isin(start_2 // self.bin_width - start_1 // self.bin_width, self.distances)
+    def score(self, start_1: Array, start_2: Array) -> Array:
+        """Return what motifs that start here score for their distance, minus infinity where it does not count."""
+        distance = start_2 // self.bin_width - start_1 // self.bin_width
+        score = np.full(distance.shape, -np.inf)
+        for counted, value in self.distances.items():
+            score[distance == counted] = value
+        return score
 
     def spacings(self, width_1: int) -> tuple[float, ...]:
         """Return the bp between the two that can count, all that do in some bins; NaN where any will do."""
@@ -175,12 +183,12 @@ class Knowledge:
 def _best_pair(held: pd.DataFrame, pair: Pair) -> list[int]:
     """Return the labels of the rows of the best pair at a spacing that counts, none where there is none."""
     first, second = held[held["motif"] == pair.motif_1], held[held["motif"] == pair.motif_2]
-    counts = pair.counts(first["start"].to_numpy(int)[:, None], second["start"].to_numpy(int)[None])
-    if not counts.any():
+    if not len(first) or not len(second):
         return []
-    together = first["score"].to_numpy(float)[:, None] + second["score"].to_numpy(float)[None]
-    one, other = divmod(int(np.where(counts, together, -np.inf).argmax()), len(second))
-    return [int(first.index[one]), int(second.index[other])]
+    score = pair.score(first["start"].to_numpy(int)[:, None], second["start"].to_numpy(int)[None])
+    score += first["score"].to_numpy(float)[:, None] + second["score"].to_numpy(float)[None]
+    one, other = divmod(int(score.argmax()), len(second))
+    return [int(first.index[one]), int(second.index[other])] if score[one, other] > pair.least else []
 
 
 def _holds(held: pd.DataFrame, pair: Pair, spacing: float) -> bool:

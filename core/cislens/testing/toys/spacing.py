@@ -26,8 +26,8 @@ class SpacingToy(Toy):
     Every pair of a window of the first and one of the second after it scores the sum of both, less
     (gap - preferred)^2 / (2 tolerance^2) for the bp between them; the log of the sum of e to that, over all pairs, goes
     through a sigmoid with midpoint 20 and slope 0.5. Pairs that overlap or stand in the other order do not count.
-    `response` gives the answer to two best sites at each gap, and `spacings` are the gaps where that is above a half:
-    a sequence is positive where two sites of three quarters of the best score or more stand at one of them.
+    `response` gives the answer to two best sites at each gap, and `spacings` are the gaps where that is above a half.
+    A sequence is positive where one pair alone scores above the midpoint.
 
     Parameters
     ----------
@@ -56,11 +56,13 @@ class SpacingToy(Toy):
             raise CislensError(
                 f"two best sites must score above {MIDPOINT} together, got {self._best():.3g} at most: use larger pwms"
             )
-        self.knowledge = Knowledge(
-            tuple(Sought.of_pwm(n, m, m.max(1).sum() * 0.75) for n, m in (("first", first), ("second", second))),
-            {SPACED: Rule(SPACED)},
-            (Pair("first", "second", "and", tuple(gap + len(first) for gap in self.spacings)),),
+        sought = (
+            Sought.of_pwm("first", first, MIDPOINT - second.max(1).sum()),  # with less there is no pair that counts
+            Sought.of_pwm("second", second, MIDPOINT - first.max(1).sum()),
         )
+        distances = {gap + len(first): float(self.preference(np.array(gap))) for gap in self.spacings}
+        pair = Pair("first", "second", "and", distances, least=MIDPOINT)
+        self.knowledge = Knowledge(sought, {SPACED: Rule(SPACED)}, (pair,))
         super().__init__("spacing toy", [Head("value", (), (), scale="probability")], length)
 
     def _arrays(self) -> Iterable[Array]:
