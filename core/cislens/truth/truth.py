@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -99,7 +99,8 @@ class Truth:
 
     def rule(self, i: int) -> str:
         """Return the name of the first rule that holds for sequence `i`, "" where none does."""
-        present = self._present(i, frozenset(range(len(self.instances_of(i)))))
+        start, end = self._bounds[i]
+        present = self._present(i, frozenset(range(end - start)))
         return next((name for name, rule in self.rules.items() if rule.holds(present)), "")
 
     def instances_of(self, i: int) -> pd.DataFrame:
@@ -114,7 +115,8 @@ class Truth:
         none where removing instances cannot turn the label. Of "a or b" where both are present either one is
         sufficient, and only both together are necessary; of "a and b" it is the other way round.
         """
-        held = len(self.instances_of(i))
+        start, end = self._bounds[i]
+        held = end - start
         everything = frozenset(range(held))
         if meaning == "sufficient":
             return smallest(held, lambda kept: self._positive(i, kept) == bool(self.labels[i]))
@@ -122,19 +124,21 @@ class Truth:
 
     def masks(self, i: int, meaning: Meaning) -> npt.NDArray[np.bool_]:
         """Return the positions of each of `explanations(i, meaning)`, (alternatives, length)."""
-        table = self.instances_of(i)
+        first, _ = self._bounds[i]
         alternatives = self.explanations(i, meaning)
         masks = np.zeros((len(alternatives), self.sequences.length), bool)
         for mask, chosen in zip(masks, alternatives, strict=True):
             for row in chosen:
-                mask[table["start"].iloc[row] : table["end"].iloc[row]] = True
+                start, end = self._spans[first + row]
+                mask[start:end] = True
         return masks
 
     def covered(self) -> npt.NDArray[np.bool_]:
         """Return which positions an instance covers, (n, length)."""
         covered = np.zeros((len(self), self.sequences.length), bool)
-        for i, (start, end) in self._places():
-            covered[i, start:end] = True
+        for i, (first, last) in enumerate(self._bounds):
+            for start, end in self._spans[first:last]:
+                covered[i, start:end] = True
         return covered
 
     def take(self, index: Any) -> Truth:
@@ -157,9 +161,9 @@ class Truth:
         return any(rule.holds(present) for rule in self.rules.values())
 
     def _present(self, i: int, kept: frozenset[int]) -> set[str]:
-        motifs = list(self.instances_of(i)["motif"])
-        present = {motifs[row] for row in kept}
-        return present | {self.arrangements[i]} if len(kept) == len(motifs) else present
+        first, last = self._bounds[i]
+        present = {self._motifs[first + row] for row in kept}
+        return present | {self.arrangements[i]} if len(kept) == last - first else present
 
     # ---- the table of instances ---------------------------------------------------------------------------
 
@@ -177,8 +181,11 @@ class Truth:
         starts = np.searchsorted(owner, np.arange(len(self)), side="left")
         return list(zip(starts.tolist(), ends.tolist(), strict=True))
 
-    def _places(self) -> Iterator[tuple[int, tuple[int, int]]]:
+    @cached_property
+    def _motifs(self) -> list[str]:
+        return list(self.instances["motif"])
+
+    @cached_property
+    def _spans(self) -> list[tuple[int, int]]:
         spans = self.instances[["start", "end"]].to_numpy(int)
-        for i, (first, last) in enumerate(self._bounds):
-            for start, end in spans[first:last]:
-                yield i, (int(start), int(end))
+        return [(int(start), int(end)) for start, end in spans]
