@@ -64,8 +64,9 @@ def simulate(
 ) -> None:
     """Sample sequences from a motif grammar, with the truth beside them.
 
-    The folder gets sequences.fa, labels.tsv (which rule made the label), instances.bed (which motif stands where),
-    motifs.meme, syntax.tsv, and dataset.json with the Bayes limit: how well any model can do on such sequences.
+    The folder gets sequences.fa, labels.tsv, instances.bed, motifs.meme, syntax.tsv and dataset.json.
+
+    dataset.json holds the Bayes limit: how well any model can do on such sequences.
 
     Example: cislens simulate argminn_spi1 -n 2000 -o spi1
     """
@@ -82,7 +83,8 @@ def simulate(
     }
     changes = {name: value for name, value in changes.items() if value is not None}
     chosen = load_grammar(grammar, trim=trim, **changes)
-    _refuse_standing(output, overwrite)
+    _make_room(output, overwrite)
+    real = _read(source, chosen)
     facts: dict[str, Any] = {
         "grammar": grammar,
         "changes": {**changes, **({} if trim is None else {"trim": trim})},
@@ -90,7 +92,7 @@ def simulate(
         "seed": seed,
     }
     facts |= _limit(chosen, bayes)
-    _write(chosen, number, seed, _read(source, chosen), output, facts)
+    _write(chosen, number, seed, real, output, facts)
     _tell(output, json)
 
 
@@ -134,9 +136,13 @@ def _read(source: str | None, grammar: Grammar) -> Sequences | None:
     return None if source is None else read_sequences(source, length=grammar.length, fit="crop-center")
 
 
-def _refuse_standing(output: Path, overwrite: bool) -> None:
+def _make_room(output: Path, overwrite: bool) -> None:
+    if output.exists() and not output.is_dir():
+        raise CislensError(f"{output} must be a folder, or become one, and is a file: choose another name")
     if output.exists() and not overwrite and any(output.iterdir()):
         raise CislensError(f"{output} must be new or empty, and holds files: choose another folder, or say --overwrite")
+    # It is written last, and tells that a set is whole: without it, none that is cut short passes for one.
+    (output / "dataset.json").unlink(missing_ok=True)
 
 
 def _list() -> None:
@@ -164,4 +170,5 @@ def _tell(output: Path, json: bool) -> None:
             f"Bayes limit: accuracy {limit['accuracy']:.3f} ± {limit['accuracy_error']:.3f}, "
             f"AUROC {limit['auroc']:.3f} ± {limit['auroc_error']:.3f}"
         )
-    say(f"\nnext      cislens train standard_cnn {facts['grammar']} -o model")
+    as_stated = not facts["changes"] and facts["source"] is None
+    say(f"\nnext      cislens train standard_cnn {facts['grammar'] if as_stated else output} -o model")

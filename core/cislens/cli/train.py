@@ -9,6 +9,7 @@ import typer
 
 from cislens.cli.console import note, progress_bar, rich_console, say, say_json
 from cislens.cli.training_options import TrainingDataOptions, with_training_options
+from cislens.errors import CislensError
 
 if TYPE_CHECKING:
     from cislens.training import TrainingData
@@ -25,8 +26,8 @@ def train(
     data: Annotated[
         str | None,
         typer.Argument(
-            help="A grammar (a bundled one's name or .toml), FASTA or BED of positives, or a table of sequences with "
-            "values (.csv, .tsv, .npz, .h5)."
+            help="A grammar (a bundled one's name or .toml), a folder of cislens simulate, FASTA or BED of positives, "
+            "or sequences with values (.csv, .tsv, .npz, .h5)."
         ),
     ] = None,
     output: Annotated[Path, typer.Option("-o", "--output", help="The folder to write to.")] = Path("trained"),
@@ -45,8 +46,11 @@ def train(
 ) -> None:
     """Train a model, and keep the epoch that is best on the validation set.
 
-    The folder gets model.safetensors, which every other command opens, and training.json with the settings, the history
-    and the scores. The same command started again after a kill goes on where it stopped.
+    The folder gets model.safetensors, which every other command opens, and training.json.
+
+    training.json holds the settings, the history and the scores.
+
+    The same command started again after a kill goes on where it stopped.
 
     Example: cislens train standard_cnn:epochs=10 argminn_spi1 -o spi1
     """
@@ -67,11 +71,17 @@ def train(
 
 def _data(data: str, sizes: tuple[int, int, int], read: TrainingDataOptions) -> TrainingData:
     from cislens.simulation import bundled_grammars, load_grammar
+    from cislens.training.grammar_data import GrammarData, Sizes
 
     if data in bundled_grammars() or data.endswith(".toml"):
-        from cislens.training.grammar_data import GrammarData, Sizes
-
+        if read.changed:
+            raise CislensError(f"a grammar is drawn, not read and split: leave out {', '.join(read.changed)}")
         return GrammarData(load_grammar(data), Sizes(*sizes), seed=read.given["data_seed"])
+    if Sizes(*sizes) != Sizes():
+        raise CislensError(
+            f"{data} holds as many sequences as it does: leave out --epoch-size, --validation-size and --test-size, "
+            "which are for grammars"
+        )
     return read.read(data)
 
 
@@ -98,5 +108,7 @@ def _tell(checkpoint: Path, json: bool) -> None:
         return
     for split, found in facts["scores"].items():
         say(f"{split} ({facts['sizes'][split]:,} sequences): {told(found)}")
+    if facts["failed"]:
+        say("failed: no better than chance on the validation set")
     say(f"epoch {facts['best_epoch']} of {facts['epochs']} was the best; checkpoint in {checkpoint}")
     say(f"\nnext      cislens inspect {checkpoint}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -64,7 +65,12 @@ def _declared(
     test: Annotated[
         str, _option("--test", "Held out for the final figures: a fraction, or chromosomes.", SPLIT)
     ] = "0.1",
-    data_seed: Annotated[int, _option("--data-seed", "Of negatives that are made and of a random split.", SPLIT)] = 0,
+    data_seed: Annotated[
+        int,
+        _option(
+            "--data-seed", "Of negatives that are made, of a random split, and of what a grammar holds out.", SPLIT
+        ),
+    ] = 0,
 ) -> None:
     """Declare the options; their values reach the command as one `TrainingDataOptions`."""
 
@@ -74,6 +80,16 @@ class TrainingDataOptions:
 
     def __init__(self, given: dict[str, Any]) -> None:
         self.given = given
+
+    @property
+    def changed(self) -> list[str]:
+        """The options that were given, but for the seed, which all data have."""
+        defaults = inspect.signature(_declared).parameters
+        return [
+            f"--{name.replace('_', '-')}"
+            for name, value in self.given.items()
+            if name != "data_seed" and value not in (defaults[name].default, [])
+        ]
 
     def read(self, data: str) -> TrainingData:
         """Read training data from a file, and tell what was changed or left out."""

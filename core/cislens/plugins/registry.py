@@ -166,6 +166,20 @@ class Registry:
             raise PluginError(self._unknown("trainer", name, self.trainers))
         return self.trainers[name]
 
+    def called(self, name: str) -> list[type[Explainer] | type[Trainer]]:
+        """Return the explainer and the trainer of a name; a model that explains itself has both.
+
+        Raises
+        ------
+        PluginError
+            If there is neither; the sentence lists those there are and the plugins that failed.
+        """
+        known: list[tuple[str, type[Explainer] | type[Trainer]]] = [*self.explainers.items(), *self.trainers.items()]
+        found = [kind for called, kind in known if called == name]
+        if not found:
+            raise PluginError(self._unknown("explainer or trainer", name, [called for called, _ in known]))
+        return found
+
     def _unknown(self, kind: str, name: str, known: Iterable[str]) -> str:
         message = f"no {kind} is named {name!r}: choose one of {', '.join(known)}"
         if self.broken:
