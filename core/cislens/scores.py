@@ -30,16 +30,18 @@ def average_precision(scores: Array, labels: Array) -> float:
     order = np.argsort(-scores, kind="stable")
     hits = np.cumsum(labels[order])
     # Only where the next score is lower has a threshold been passed.
-    last = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
+    ordered = scores[order]
+    last = np.append(np.flatnonzero(ordered[1:] != ordered[:-1]), len(scores) - 1)
     gained = np.diff(hits[last], prepend=0)
     return float((gained * hits[last] / (last + 1)).sum() / labels.sum())
 
 
 def pearson(one: Array, two: Array) -> float:
     """Return Pearson's correlation, NaN where either does not vary."""
+    if not (np.ptp(one) > 0 and np.ptp(two) > 0):
+        return float("nan")
     one, two = one - one.mean(), two - two.mean()
-    spread = float(np.sqrt((one**2).sum() * (two**2).sum()))
-    return float((one * two).sum()) / spread if spread > 0 else float("nan")
+    return float((one * two).sum() / np.sqrt((one**2).sum() * (two**2).sum()))
 
 
 def spearman(one: Array, two: Array) -> float:
