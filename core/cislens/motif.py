@@ -122,7 +122,15 @@ class Motif:
         return replace(self, matrix=self.matrix[start:end])
 
     def core(self, width: int) -> Motif:
-        """Return the window of `width` columns that holds most information; the whole motif if it is no wider."""
+        """Return the window of `width` columns that holds most information; the whole motif if it is no wider.
+
+        Raises
+        ------
+        ReportError
+            If `width` is no width.
+        """
+        if width < 1:
+            raise ReportError(f"the core of motif {self.id!r} must be one column wide at least, got {width}")
         if width >= len(self):
             return self
         sums = np.convolve(self.information(), np.ones(width), "valid")

@@ -48,6 +48,8 @@ def write_motifs(motifs: Sequence[Motif], path: str | Path) -> None:
     ReportError
         If the suffix is none of these, or a motif holds nothing that the format can say.
     """
+    if spaced := [motif.id for motif in motifs if motif.id.split() != [motif.id]]:
+        raise ReportError(f"ids of motifs in files must be one word, got {spaced[0]!r}: put it into the name")
     path = Path(path)
     suffix = path.suffix.lower()
     if suffix in (".meme", ".txt"):

@@ -24,7 +24,7 @@ def read_meme(text: str, name: str) -> tuple[Motif, ...]:
         If a motif has no matrix of four numbers a line, or the alphabet is not that of DNA.
     """
     lines = text.splitlines()
-    alphabet = next((line.partition("=")[2].strip() for line in lines if line.startswith("ALPHABET")), "ACGT")
+    alphabet = next((line[8:].lstrip("= ") for line in lines if line.startswith("ALPHABET")), "ACGT")
     if alphabet.split()[:1] != ["ACGT"] and not alphabet.startswith('"DNA"'):
         raise ReportError(f"the motifs of {name} must be of the alphabet ACGT, got {alphabet!r}")
     return tuple(_motif(header, rows, _background(lines), name) for header, rows in _entries(lines))
@@ -71,7 +71,7 @@ def _entries(lines: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
 
 
 def _motif(header: str, rows: list[str], background: tuple[float, float, float, float], name: str) -> Motif:
-    identifier, _, called = header.partition(" ")
+    identifier, called = [*header.split(maxsplit=1), ""][:2]
     start = next((i + 1 for i, row in enumerate(rows) if row.startswith("letter-probability matrix")), len(rows))
     numbers = []
     for row in rows[start:]:
