@@ -14,7 +14,8 @@ from cislens.simulation.grammar import Instances
 from cislens.simulation.matching import SLACK, relative_score
 
 Array = npt.NDArray[Any]
-LEVELS = 1 << 16  # of the match score, when the share of instances that reach a fraction is reckoned
+MOST_WORDS = 1 << 16  # up to so many, the share of instances that reach a fraction is counted word by word
+UNIT = 1e-4  # of match scores summed over columns, to which more words are rounded
 RAREST = 1e-4  # share of a motif's samples that must reach the fraction asked for
 
 
@@ -45,7 +46,7 @@ class InstanceSampler:
                 f"instances of motif {motif.id!r} must reach {self.fraction} of the best match, but only a share of "
                 f"{self.accepted:.1e} of its samples does: ask for a smaller fraction, or for instances='best'"
             )
-        self._cumulated = np.concatenate([self.matrix.cumsum(1)[:, :3]], axis=1)
+        self._cumulated = self.matrix.cumsum(1)[:, :3]
 
     def sample(self, n: int, rng: np.random.Generator) -> Codes:
         """Return n instances (n, width) as they read on the motif's strand."""
@@ -72,16 +73,18 @@ class InstanceSampler:
 
 
 def _share_reaching(matrix: Array, fraction: float) -> float:
-    """Return the share of samples whose match score is at least a fraction of the best, on a grid of scores."""
+    """Return the share of samples whose match score is at least a fraction of the best."""
     if fraction <= 0:
         return 1.0
-    steps = np.rint((matrix.max(1, keepdims=True) - matrix) / matrix.max(1).sum() * LEVELS).astype(int)
-    lost = np.zeros(int((1 - fraction) * LEVELS) + 1)  # probability of each loss against the best match
-    lost[0] = 1.0
-    for step, p in zip(steps, matrix, strict=True):
-        after = np.zeros_like(lost)
-        for loss, probability in zip(step, p, strict=True):
-            if loss < len(lost):
-                after[loss:] += probability * lost[: len(lost) - loss]
-        lost = after
-    return float(lost.sum())
+    allowed = (1 - fraction + SLACK) * matrix.max(1).sum()
+    losses: Array = np.zeros(1)  # against the best match, of the words that can still reach it
+    chances: Array = np.ones(1)
+    for column in matrix:
+        losses = (losses[:, None] + column.max() - column).ravel()
+        chances = (chances[:, None] * column).ravel()
+        kept = (losses <= allowed) & (chances > 0)
+        losses, chances = losses[kept], chances[kept]
+        if len(losses) > MOST_WORDS:
+            losses, place = np.unique(np.rint(losses / UNIT) * UNIT, return_inverse=True)
+            chances = np.bincount(place, chances)
+    return float(chances.sum())
