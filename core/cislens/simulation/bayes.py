@@ -12,6 +12,7 @@ import numpy.typing as npt
 from cislens.backgrounds import Frequencies, parse_background
 from cislens.context import Progress, silent, stream
 from cislens.errors import CislensError
+from cislens.motif import UNIFORM
 from cislens.scores import area_under_roc
 from cislens.sequences.codes import Codes, complemented
 from cislens.simulation.clean import shares_clean
@@ -77,11 +78,11 @@ def bayes_limit(grammar: Grammar, n: int = 10_000, seed: int = 0, progress: Prog
 
 def summable(grammar: Grammar) -> str:
     """Return why a grammar has no exact likelihood ratio, "" where it has one."""
-    if grammar.background == "uniform" or grammar.background.startswith("frequencies:"):
+    if _frequencies(grammar) is not None:
         return ""
     return (
-        "the Bayes limit is summed for backgrounds of independent bases (uniform or frequencies:A/C/G/T), got "
-        f"{grammar.background!r}"
+        "the Bayes limit is summed for backgrounds of independent bases that all occur (uniform or "
+        f"frequencies:A/C/G/T), got {grammar.background!r}"
     )
 
 
@@ -96,16 +97,14 @@ class BayesClassifier:
     Parameters
     ----------
     grammar
-        Its background must be "uniform" or "frequencies:A/C/G/T".
+        Its background must be "uniform" or "frequencies:A/C/G/T", none of them 0.
     """
 
     def __init__(self, grammar: Grammar) -> None:
         self.grammar = grammar
         if reason := summable(grammar):
             raise CislensError(reason)
-        background = parse_background(grammar.background)
-        stated = background.frequencies if isinstance(background, Frequencies) else None
-        self._frequencies = np.array(stated or (0.25,) * 4)
+        self._frequencies = np.array(_frequencies(grammar))
         self._samplers = [InstanceSampler(motif, grammar.instances) for motif in grammar.motifs]
         self._matcher = matcher_of(grammar)
         self._clean = shares_clean(grammar)
@@ -117,23 +116,23 @@ class BayesClassifier:
             block = codes[start : start + ROWS]
             likelihoods = self._likelihoods(block)
             if self.grammar.both_strands:
-                likelihoods = likelihoods + self._likelihoods(complemented(block)) * self._turned(block)[:, None]
+                shown, turned = self._strand_shares(block)
+                likelihoods = shown * likelihoods + turned * self._likelihoods(complemented(block))
             with np.errstate(divide="ignore"):
                 odds[start : start + ROWS] = np.log(likelihoods[:, 1]) - np.log(likelihoods[:, 0])
             progress(min(start + ROWS, len(codes)), len(codes))
         return odds
 
-    def _turned(self, codes: Codes) -> Array:
-        """Return how much likelier the other strand is as plain background than the one given, (n,)."""
-        logs = np.log(self._frequencies[::-1] / self._frequencies)
-        return np.asarray(np.exp(logs[codes].sum(1)))
+    def _strand_shares(self, codes: Codes) -> tuple[Array, Array]:
+        """Return how likely each sequence and its other strand are as plain background, scaled to sum to 1, (n, 1)."""
+        logs = np.log(self._frequencies[::-1] / self._frequencies)[codes].sum(1, keepdims=True)
+        return np.exp(-np.logaddexp(0, logs)), np.exp(-np.logaddexp(0, -logs))
 
     def _likelihoods(self, codes: Codes) -> Array:
         """Return the joint likelihood with each label over that of the plain background, (n, 2): negative, positive."""
         ratios = {
             (number, reverse): self._ratios(codes, number, reverse)
-            for number in range(len(self._samplers))
-            for reverse in {site.reverse for v in self.grammar.variants for c in v.clusters for site in c}
+            for number, reverse in {(s.motif, s.reverse) for v in self.grammar.variants for c in v.clusters for s in c}
         }
         hits = self._matcher.hits(codes)
         joint = np.zeros((len(codes), 2))
@@ -196,6 +195,18 @@ class BayesClassifier:
             end = first + len(self.grammar.motifs[site.motif])
             touches |= (first < windows[..., 1:]) & (end > windows[..., :1])
         return touches
+
+
+def _frequencies(grammar: Grammar) -> tuple[float, ...] | None:
+    """Return the frequencies of a background of independent bases; None where it is none, or a base never occurs."""
+    if grammar.background == "uniform":
+        return UNIFORM
+    if not grammar.background.startswith("frequencies:"):
+        return None
+    background = parse_background(grammar.background)
+    assert isinstance(background, Frequencies)
+    assert background.frequencies is not None
+    return background.frequencies if min(background.frequencies) > 0 else None
 
 
 def _shifted(ratios: Array, site: Site, starts: int) -> Array:
