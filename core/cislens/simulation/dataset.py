@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,8 +16,12 @@ from cislens.sequences import Sequences, read_sequences
 from cislens.sequences.codes import codes_of, letters_of
 from cislens.truth import Rule, Truth
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 BED = ("sequence", "start", "end", "motif", "score", "strand")
 FILES = ("sequences.fa", "labels.tsv", "instances.bed", "motifs.meme", "syntax.tsv", "dataset.json")
+NONE = "a simulated set must hold one sequence at least"
 
 
 def write_dataset(truths: Iterator[Truth], folder: Path, facts: Mapping[str, Any]) -> None:
@@ -35,6 +39,7 @@ def write_dataset(truths: Iterator[Truth], folder: Path, facts: Mapping[str, Any
     """
     folder.mkdir(parents=True, exist_ok=True)
     total = positives = 0
+    truth: Truth | None = None
     opened = [(folder / name).open("w", encoding="ascii", newline="\n") for name in FILES[:3]]
     fasta, labels, bed = opened
     try:
@@ -47,6 +52,8 @@ def write_dataset(truths: Iterator[Truth], folder: Path, facts: Mapping[str, Any
     finally:
         for file in opened:
             file.close()
+    if truth is None:
+        raise CislensError(NONE)
     write_motifs(truth.motifs, folder / "motifs.meme")
     if truth.syntax is not None:
         truth.syntax.to_csv(folder / "syntax.tsv", sep="\t", index=False, float_format="%.6g")
@@ -69,8 +76,9 @@ def read_truth(folder: str | Path) -> Truth:
     if missing := [name for name in FILES if not (folder / name).exists()]:
         raise CislensError(f"{folder} must hold a set that cislens simulate wrote, but {missing[0]} is missing")
     facts = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
-    labels = pd.read_csv(folder / "labels.tsv", sep="\t", keep_default_na=False, dtype={"id": str})
-    instances = pd.read_csv(folder / "instances.bed", sep="\t", names=list(BED), dtype={"sequence": str})
+    labels = pd.read_csv(folder / "labels.tsv", sep="\t", keep_default_na=False, dtype={"id": str, "arrangement": str})
+    names = {"sequence": str, "motif": str}
+    instances = pd.read_csv(folder / "instances.bed", sep="\t", names=list(BED), keep_default_na=False, dtype=names)
     return Truth(
         read_sequences(folder / "sequences.fa"),
         labels["label"].to_numpy() == 1,
@@ -78,8 +86,16 @@ def read_truth(folder: str | Path) -> Truth:
         read_motifs(folder / "motifs.meme"),
         {name: Rule(text) for name, text in facts["rules"].items()},
         tuple(labels["arrangement"]),
-        pd.read_csv(folder / "syntax.tsv", sep="\t", dtype={"spacing": float, "support": float}),
+        _read_syntax(folder / "syntax.tsv"),
     )
+
+
+def _read_syntax(path: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    # A motif may be called NA; only a spacing can be missing.
+    kinds = {"motif_1": str, "motif_2": str, "spacing": float, "support": float}
+    return pd.read_csv(path, sep="\t", keep_default_na=False, na_values={"spacing": [""]}, dtype=kinds)
 
 
 def joined(truths: Sequence[Truth]) -> Truth:
@@ -87,7 +103,7 @@ def joined(truths: Sequence[Truth]) -> Truth:
     import pandas as pd
 
     if not truths:
-        raise CislensError("a simulated set must hold one sequence at least")
+        raise CislensError(NONE)
     first = truths[0]
     return Truth(
         join_sequences([truth.sequences for truth in truths]),

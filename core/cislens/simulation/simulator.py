@@ -178,7 +178,9 @@ class Simulator:
 
     def _truth(self, drawn: Draw, first: int) -> Truth:
         grammar = self.grammar
-        ids = tuple(f"{grammar.name}_{first + i}" for i in range(len(drawn.codes)))
+        # An id is one word in FASTA and BED.
+        name = "_".join(grammar.name.split())
+        ids = tuple(f"{name}_{first + i}" for i in range(len(drawn.codes)))
         names = [arrangement.name for arrangement in grammar.arrangements]
         return Truth(
             Sequences(onehot_of(drawn.codes), ids),
@@ -241,6 +243,11 @@ def simulate(
     """
     if not isinstance(grammar, Grammar):
         grammar = load_grammar(grammar, **changes)
+    elif changes:
+        raise CislensError(
+            f"a grammar must be named or a file to be changed as it is read, got {grammar.name!r} as it stands and "
+            f"{', '.join(changes)}: use dataclasses.replace"
+        )
     return Simulator(grammar, source).simulate(n, seed)
 
 
@@ -250,6 +257,7 @@ def _usable(source: Sequences | None, grammar: Grammar) -> Any:
     if kind == "uniform" or grammar.background.startswith("frequencies:"):
         return None
     if source is None:
+        parse_background(grammar.background)  # what is no background at all is told as such
         raise CislensError(f"the background {grammar.background!r} is made of real sequences, but none were given")
     if source.length < grammar.length:
         raise CislensError(
