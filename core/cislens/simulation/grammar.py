@@ -179,7 +179,7 @@ class Grammar:
         total = sum(arrangement.weight for arrangement in self.arrangements)
         count = 0
         for number, arrangement in enumerate(self.arrangements):
-            for layout in arrangement.layouts:
+            for layout in arrangement.layouts if arrangement.weight else ():
                 choices = list(layout.concrete())
                 count += len(choices)
                 if count > MOST_VARIANTS:
@@ -228,5 +228,8 @@ class Grammar:
             raise CislensError(f"instances must be sampled, best or a fraction up to 1, got {self.instances!r}")
         if not isinstance(self.instances, str) and not 0 < self.instances <= 1:
             raise CislensError(f"instances must be sampled, best or a fraction up to 1, got {self.instances!r}")
-        if min(arrangement.weight for arrangement in self.arrangements) < 0 or self.length < 1:
-            raise CislensError("weights of arrangements must not be negative, and sequences at least 1 bp long")
+        weights = [arrangement.weight for arrangement in self.arrangements]
+        if not all(weight >= 0 for weight in weights) or not 0 < sum(weights) < float("inf"):
+            raise CislensError(f"weights of arrangements must not be negative, nor all 0, got {weights}")
+        if self.length < 1:
+            raise CislensError(f"sequences must be at least 1 bp long, got {self.length}")

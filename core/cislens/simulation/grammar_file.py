@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +19,36 @@ from cislens.truth.logic import Rule
 
 FOLDER = Path(__file__).parent / "grammars"
 MATRICES = FOLDER / "jaspar2020.jaspar"
-CHOICES = (
-    "title",
-    "references",
-    "length",
-    "centre",
-    "background",
-    "instances",
-    "spurious",
-    "threshold",
-    "both_strands",
-)
-PARTS = ("motifs", "rules", "arrangements")
-MOTIF_KEYS = ("matrix", "file", "consensus", "columns", "trim", "core")
+# The keys of a grammar, of a motif and of an arrangement, with the kinds of values that they take.
+NAMES: dict[type, str] = {
+    str: "text",
+    list: "a list",
+    Integral: "a whole number",
+    Real: "a number",
+    bool: "true or false",
+    Mapping: "a table",
+}
+CHOICES: dict[str, tuple[type, ...]] = {
+    "title": (str,),
+    "references": (list, tuple),
+    "length": (Integral,),
+    "centre": (Integral, type(None)),
+    "background": (str,),
+    "instances": (str, Real),
+    "spurious": (str,),
+    "threshold": (Real,),
+    "both_strands": (bool,),
+}
+PARTS: dict[str, tuple[type, ...]] = {"motifs": (Mapping,), "rules": (Mapping,), "arrangements": (list, tuple)}
+MOTIF: dict[str, tuple[type, ...]] = {
+    "matrix": (str,),
+    "file": (str,),
+    "consensus": (str,),
+    "columns": (list, tuple),
+    "trim": (Real,),
+    "core": (Integral,),
+}
+ARRANGEMENT: dict[str, tuple[type, ...]] = {"name": (str,), "layout": (str, list, tuple), "weight": (Real,)}
 
 
 def bundled_grammars() -> tuple[str, ...]:
@@ -77,7 +95,7 @@ def load_grammar(name: str | Path, *, trim: float | None = None, **changes: Any)
 
 def grammar_from(name: str, stated: Mapping[str, Any], folder: Path, trim: float | None = None) -> Grammar:
     """Return the grammar that a file's values state; its motif files are looked for in `folder`."""
-    _refuse_unknown(f"grammar {name!r}", stated, CHOICES + PARTS)
+    _check(f"grammar {name!r}", stated, CHOICES | PARTS)
     for key in PARTS:
         if not stated.get(key):
             raise CislensError(f"grammar {name!r} must have {key}, got none")
@@ -90,18 +108,22 @@ def grammar_from(name: str, stated: Mapping[str, Any], folder: Path, trim: float
 
 
 def _arrangement(stated: Mapping[str, Any]) -> Arrangement:
-    _refuse_unknown("an arrangement", stated, ("name", "layout", "weight"))
+    _check("an arrangement", stated, ARRANGEMENT)
     layout = stated.get("layout", "")
     texts = [layout] if isinstance(layout, str) else list(layout)
     if "name" not in stated or not texts:
         raise CislensError(f"an arrangement must have a name and a layout, got {dict(stated)}")
-    return Arrangement(stated["name"], tuple(map(parse_layout, texts)), float(stated.get("weight", 1)))
+    return Arrangement(stated["name"], tuple(map(parse_layout, map(str, texts))), float(stated.get("weight", 1)))
 
 
 def _motif(name: str, stated: Mapping[str, Any], folder: Path, trim: float | None) -> Motif:
-    _refuse_unknown(f"motif {name!r}", stated, MOTIF_KEYS)
+    _check(f"motif {name!r}", stated, MOTIF)
     motif = _from_consensus(name, stated["consensus"]) if "consensus" in stated else _from_file(name, stated, folder)
     if "columns" in stated:
+        if [type(column) for column in stated["columns"]] != [int, int]:
+            raise CislensError(
+                f"columns of motif {name!r} must be the first and the last, counted from 1, got {stated['columns']}"
+            )
         first, last = stated["columns"]
         motif = motif.window(first - 1, last)
     bits = trim if trim is not None else stated.get("trim")
@@ -128,6 +150,14 @@ def _from_consensus(name: str, text: str) -> Motif:
     return Motif(name, matrix)
 
 
-def _refuse_unknown(what: str, stated: Mapping[str, Any], known: tuple[str, ...]) -> None:
+def _check(what: str, stated: object, known: Mapping[str, tuple[type, ...]]) -> None:
+    """Refuse what is no table of known keys with values of their kinds."""
+    if not isinstance(stated, Mapping):
+        raise CislensError(f"{what} must be a table of the keys {', '.join(known)}, got {stated!r}")
     if unknown := sorted(set(stated) - set(known)):
         raise CislensError(f"{what} may have the keys {', '.join(known)}, got {unknown[0]!r}")
+    for key, value in stated.items():
+        # True and False are numbers to Python, but nobody means them as such.
+        if not isinstance(value, known[key]) or (isinstance(value, bool) and bool not in known[key]):
+            kinds = " or ".join(NAMES[kind] for kind in known[key] if kind in NAMES)
+            raise CislensError(f"{key} of {what} must be {kinds}, got {value!r}")

@@ -48,6 +48,8 @@ def _pairs(grammar: Grammar, variant: Variant) -> Iterator[Placed]:
             continue
         together = cluster == other_cluster
         swapped = one.motif > two.motif or (logic == "and not" and not _repressed_by(grammar, variant, two))
+        if one.motif == two.motif:
+            swapped = one.reverse and two.reverse  # of two that are alike, the first to be read
         first, second = (two, one) if swapped else (one, two)
         turned = first.reverse
         forwards = swapped == turned  # whether motif_1 comes first on the strand on which it reads forward
