@@ -88,7 +88,7 @@ def test_a_name_twice_in_one_plugin_is_refused(registered) -> None:
     ("kind", "returned", "reason"),
     [
         ("explainers", "None", "register_explainers must return a list, got None"),
-        ("explainers", "['ism']", "must return dataclasses that inherit from cislens.Explainer"),
+        ("explainers", "['ism']", "must return dataclasses that inherit from cislens's Explainer"),
         ("explainers", "[Explainer]", "must return dataclasses that inherit"),
         ("explainers", "[type('Named', (), {'name': 'named'})]", "must return dataclasses that inherit"),
         ("adapters", "[object()]", "must return instances of cislens's Adapter"),

@@ -8,6 +8,7 @@ import pluggy
 
 if TYPE_CHECKING:
     from cislens.architecture import Architecture
+    from cislens.derivation import Derivation
     from cislens.explainer import Explainer
     from cislens.metric import Metric
     from cislens.oracle.adapter import Adapter
@@ -33,8 +34,8 @@ def register_architectures() -> list[Architecture]:  # type: ignore[empty-body]
 
 
 @hookspec
-def register_derivations() -> list[Any]:  # type: ignore[empty-body]
-    """Return derivation classes: a frozen dataclass with `name`, `takes`, `gives` and `run(report, context)`."""
+def register_derivations() -> list[type[Derivation]]:  # type: ignore[empty-body]
+    """Return derivation classes; their `name` must be new."""
 
 
 @hookspec

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable
-from dataclasses import dataclass, field, is_dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
-from inspect import isabstract
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +13,11 @@ import pluggy
 
 from cislens.errors import PluginError
 from cislens.plugins import hookspecs
+from cislens.plugins.checks import checked
 
 if TYPE_CHECKING:
     from cislens.architecture import Architecture
+    from cislens.derivation import Derivation
     from cislens.explainer import Explainer
     from cislens.metric import Metric
     from cislens.oracle.adapter import Adapter
@@ -85,7 +86,7 @@ class Registry:
             hook = getattr(self._manager.hook, f"register_{kind}")
             for implementation in hook.get_hookimpls():
                 if implementation.plugin is module:
-                    added[kind] += _checked(kind, implementation.function())
+                    added[kind] += checked(kind, implementation.function())
         return added
 
     def _refuse_duplicates(self, added: dict[str, list[Any]]) -> None:
@@ -121,6 +122,11 @@ class Registry:
         return dict(sorted(self.entries["architectures"].items()))
 
     @property
+    def derivations(self) -> dict[str, type[Derivation]]:
+        """Derivation classes by name, in the order in which they were registered."""
+        return dict(self.entries["derivations"])
+
+    @property
     def metrics(self) -> dict[str, Metric]:
         """Metrics by name, in the order in which they were registered."""
         return dict(self.entries["metrics"])
@@ -153,6 +159,18 @@ class Registry:
         if name not in self.architectures:
             raise PluginError(self._unknown("architecture", name, self.architectures))
         return self.architectures[name]
+
+    def derivation(self, name: str) -> type[Derivation]:
+        """Return a derivation class.
+
+        Raises
+        ------
+        PluginError
+            If none has that name; the sentence lists those there are and the plugins that failed.
+        """
+        if name not in self.derivations:
+            raise PluginError(self._unknown("derivation", name, self.derivations))
+        return self.derivations[name]
 
     def trainer(self, name: str) -> type[Trainer]:
         """Return a trainer class.
@@ -196,42 +214,6 @@ def registry() -> Registry:
 
 def _distribution(point: EntryPoint) -> tuple[str, str]:
     return (point.dist.name, point.dist.version) if point.dist is not None else ("unknown", "")
-
-
-def _checked(kind: str, returned: Any) -> list[Any]:
-    """Return what a hook gave as a list, if it is one of what the hook asks for."""
-    from cislens.architecture import Architecture
-    from cislens.explainer import Explainer
-    from cislens.metric import Metric
-    from cislens.oracle.adapter import Adapter
-    from cislens.training import Trainer
-
-    if not isinstance(returned, list | tuple):
-        raise PluginError(f"register_{kind} must return a list, got {returned!r}")
-    for item in returned:
-        if kind == "explainers" and not (
-            isinstance(item, type) and issubclass(item, Explainer) and is_dataclass(item) and not isabstract(item)
-        ):
-            raise PluginError(
-                f"register_explainers must return dataclasses that inherit from cislens.Explainer and define run and "
-                f"cost, got {item!r}"
-            )
-        if kind == "adapters" and not isinstance(item, Adapter):
-            raise PluginError(f"register_adapters must return instances of cislens's Adapter, got {item!r}")
-        if kind == "architectures" and not isinstance(item, Architecture):
-            raise PluginError(f"register_architectures must return instances of cislens's Architecture, got {item!r}")
-        if kind == "trainers" and not (
-            isinstance(item, type) and issubclass(item, Trainer) and is_dataclass(item) and not isabstract(item)
-        ):
-            raise PluginError(
-                f"register_trainers must return dataclasses that inherit from cislens's Trainer and define train, got "
-                f"{item!r}"
-            )
-        if kind == "metrics" and not isinstance(item, Metric):
-            raise PluginError(f"register_metrics must return instances of cislens's Metric, got {item!r}")
-        if not isinstance(getattr(item, "name", None), str):
-            raise PluginError(f"what register_{kind} returns must have a name, got {item!r}")
-    return list(returned)
 
 
 def _reason(error: BaseException) -> str:

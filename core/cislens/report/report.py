@@ -28,6 +28,7 @@ TABLES = {
     "interactions": ("target", "sequence", "position_1", "base_1", "position_2", "base_2", "value"),
     "instances": ("motif", "sequence", "start", "end", "strand", "score"),
     "syntax": ("motif_1", "motif_2", "order", "orientation", "spacing", "logic", "support"),
+    "matches": ("motif", "target", "name", "p_value", "q_value", "offset", "overlap", "strand"),
 }
 
 
@@ -47,7 +48,7 @@ class MotifReport:
         Sufficient or necessary positions.
     motifs
         Motifs found.
-    interactions, instances, syntax
+    interactions, instances, syntax, matches
         Tables with the columns of `TABLES` and any further ones; positions 0-based from the sequence's start.
     validity
         Whether to believe it.
@@ -65,6 +66,7 @@ class MotifReport:
     interactions: pd.DataFrame | None = None
     instances: pd.DataFrame | None = None
     syntax: pd.DataFrame | None = None
+    matches: pd.DataFrame | None = None
     validity: Validity = field(default_factory=Validity)
     provenance: Provenance = field(default_factory=Provenance)
     dropped: tuple[Dropped, ...] = ()
@@ -94,7 +96,7 @@ class MotifReport:
     @property
     def emits(self) -> tuple[str, ...]:
         """Which parts are there."""
-        parts = ("attributions", "masks", "interactions", "motifs", "instances", "syntax")
+        parts = ("attributions", "masks", "interactions", "motifs", "instances", "syntax", "matches")
         return tuple(name for name in parts if getattr(self, name) is not None and len_of(getattr(self, name)))
 
     def projected(self) -> Array:
@@ -115,6 +117,7 @@ class MotifReport:
             interactions=None,
             instances=None,
             syntax=None,
+            matches=None,
             validity=self.validity.take(index),
         )
 

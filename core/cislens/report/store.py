@@ -17,6 +17,7 @@ from cislens.errors import ReportError
 from cislens.report.provenance import Cost
 from cislens.report.report import TABLES, MotifReport
 from cislens.report.store_arrays import decode_text, encode_text, open_array, read, write_whole
+from cislens.report.store_derived import write_derived
 from cislens.report.store_json import UNFINISHED, read_attributes, write_group, writing
 from cislens.report.store_key import RunKey
 from cislens.report.store_layout import SCHEMA, Layout
@@ -141,6 +142,14 @@ class ReportStore:
         if label not in self.labels:
             raise ReportError(f"{self.path} has no report {label!r}: it holds {', '.join(self.labels) or 'none'}")
         return ReportReader(Layout(self.path, label))
+
+    def keep_derived(self, label: str, report: MotifReport) -> None:
+        """Keep what was derived of a report of this store beside it, in place of what was derived before."""
+        if not self.writable:
+            raise ReportError(f"{self.path} was opened for reading: open it with mode 'a' to write")
+        layout = self.reader(label).layout
+        with Lock(layout.lock, f"report {label!r} of {self.path}"):
+            write_derived(layout, report)
 
     def read(self, label: str | None = None) -> MotifReport:
         """Return a whole report; the label may be left out where there is but one."""

@@ -50,6 +50,11 @@ class Layout:
         return self.folder / "blocks"
 
     @property
+    def derived(self) -> Path:
+        """The group of what was derived of the report."""
+        return self.folder / "derived"
+
+    @property
     def scratch(self) -> Path:
         """What an explainer keeps for itself over a kill."""
         return self.folder / "scratch"

@@ -6,6 +6,7 @@ import os
 import socket
 import time
 from pathlib import Path
+from typing import Self
 
 from cislens.errors import ReportError
 
@@ -29,6 +30,13 @@ class Lock:
     def __init__(self, path: Path, what: str) -> None:
         self.path = path.absolute()
         self.what = what
+
+    def __enter__(self) -> Self:
+        self.acquire()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
 
     def acquire(self) -> None:
         """Take the lock.

@@ -16,6 +16,7 @@ from cislens.report.attributions import Attributions, Masks
 from cislens.report.provenance import Cost, Provenance
 from cislens.report.report import TABLES, MotifReport, join, join_validity
 from cislens.report.store_arrays import file_name, open_array, read
+from cislens.report.store_derived import with_derived
 from cislens.report.store_json import read_attributes
 from cislens.report.store_layout import PARTS, Layout, block_count, block_rows
 from cislens.report.store_sequences import read_sequences
@@ -114,9 +115,10 @@ class ReportReader:
             dropped=tuple(Dropped(*drop) for drop in kept["dropped"]),
             notes=tuple(kept["notes"]),
         )
-        return replace(
+        whole = replace(
             whole, sequences=sequences, provenance=self.provenance, validity=whole.validity.warned(*self._warnings())
         )
+        return with_derived(self.layout, whole)
 
     def _warnings(self) -> tuple[str, ...]:
         said = tuple(self._attributes.get("warnings", ()))

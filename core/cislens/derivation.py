@@ -1,0 +1,152 @@
+"""From maps to motifs, instances, syntax and matches: steps that any report can take."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+
+from cislens import settings
+from cislens.context import Progress, silent, stream
+from cislens.errors import ReportError
+from cislens.provenance import versions
+from cislens.report import MotifReport
+
+# What is made of a part, which no longer fits when the part is made anew.
+MADE_OF = {"motifs": ("instances", "syntax", "matches"), "instances": ("syntax",)}
+
+
+@dataclass(frozen=True)
+class DeriveContext:
+    """Give a derivation its random stream and its progress."""
+
+    seed: int = 0
+    progress: Progress = silent
+
+    def rng(self, name: str) -> np.random.Generator:
+        """Return the random stream of a derivation, from its start at each call."""
+        return stream(self.seed, "derive", name)
+
+
+@dataclass(frozen=True)
+class Derivation(ABC):
+    """Make one part of a report of others.
+
+    A derivation is a frozen dataclass whose fields are its settings, as an explainer is; a plugin registers its class
+    with the hook `register_derivations`.
+
+    Attributes
+    ----------
+    name
+        What the command line calls it.
+    takes
+        Parts of which the report must hold one at least.
+    gives
+        Parts that it fills in.
+    references
+        DOIs.
+    """
+
+    name: ClassVar[str]
+    takes: ClassVar[tuple[str, ...]]
+    gives: ClassVar[tuple[str, ...]]
+    references: ClassVar[tuple[str, ...]] = ()
+
+    @abstractmethod
+    def run(self, report: MotifReport, context: DeriveContext) -> MotifReport:
+        """Return the report with the parts that the derivation gives.
+
+        A part of which nothing was found is given empty, with a warning in the validity that says what was looked for.
+        """
+
+    def settings(self) -> dict[str, Any]:
+        """Return the settings as JSON values."""
+        return settings.values(self)
+
+    @classmethod
+    def summary(cls) -> str:
+        """Return the first line of its documentation."""
+        return (cls.__doc__ or "").strip().partition("\n")[0]
+
+
+def derive(report: MotifReport, *steps: Derivation | str, seed: int = 0, progress: Progress = silent) -> MotifReport:
+    """Return a report with what the steps make of it, in their order.
+
+    Parameters
+    ----------
+    report
+        As an explainer returned it.
+    steps
+        Derivations, or their text form: "NAME" or "NAME:setting=value,...".
+    seed
+        Of every random stream.
+    progress
+        Called with (done, total) by each step.
+
+    Returns
+    -------
+    MotifReport
+        Each step is appended to its provenance. What was derived of a part that is made anew is left out.
+
+    Raises
+    ------
+    ReportError
+        If the report lacks what a step takes.
+    """
+    for step in steps:
+        derivation = parse_derivation(step) if isinstance(step, str) else step
+        if not set(derivation.takes) & set(report.emits):
+            raise ReportError(
+                f"{derivation.name} is derived from {' or '.join(derivation.takes)}, but the report holds only "
+                f"{', '.join(report.emits) or 'nothing'}"
+            )
+        report = _taken(report, derivation, DeriveContext(seed, progress))
+    return report
+
+
+def parse_derivation(text: str) -> Derivation:
+    """Read `NAME` or `NAME:setting=value,...`.
+
+    Raises
+    ------
+    PluginError
+        If no derivation has that name.
+    CislensError
+        If a setting is unknown or of the wrong type.
+    """
+    from cislens.plugins import registry
+
+    name, _, rest = text.partition(":")
+    derivation: Derivation = settings.build(registry().derivation(name), settings.parse_settings(rest))
+    return derivation
+
+
+def _taken(report: MotifReport, derivation: Derivation, context: DeriveContext) -> MotifReport:
+    began = time.perf_counter()
+    stale = {part for given in derivation.gives for part in MADE_OF.get(given, ())} - set(derivation.gives)
+    derived = derivation.run(_without(report, stale), context)
+    step = {
+        "derivation": derivation.name,
+        "settings": derivation.settings(),
+        "gives": list(derivation.gives),
+        "seed": context.seed,
+        "references": list(derivation.references),
+        "versions": versions(),
+        "seconds": round(time.perf_counter() - began, 3),
+    }
+    earlier = _still_true(report.provenance.derivations, {*derivation.gives, *stale})
+    return replace(derived, provenance=replace(derived.provenance, derivations=(*earlier, step)))
+
+
+def _without(report: MotifReport, parts: set[str]) -> MotifReport:
+    empty: dict[str, Any] = {part: () if part == "motifs" else None for part in parts}
+    return replace(report, **empty)
+
+
+def _still_true(steps: Sequence[Any], remade: set[str]) -> list[Any]:
+    """Return the steps of which something is left."""
+    return [step for step in steps if not set(step["gives"]) <= remade]
