@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from itertools import permutations
+from itertools import permutations, product
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ from cislens.simulation.simulator import Simulator
 
 Array = npt.NDArray[Any]
 ROWS = 256  # sequences at a time, so that their windows stay small in memory
-MOST_HITS = 14  # matching windows of one sequence, whose subsets are summed over
+MOST_HITS = 14  # matching windows of one sequence; each may be any cluster's
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class BayesClassifier:
     The likelihood of a sequence under an arrangement sums over all places, strands and spacings at which the
     arrangement can have been planted. Where the grammar removes chance matches, places that would leave one uncovered
     are impossible, and likelihoods are divided by the share of backgrounds that pass, which is averaged over the places
-    of an arrangement.
+    of an arrangement; at 500 bp that of any one place is within half a percent of it.
 
     Parameters
     ----------
@@ -110,7 +110,10 @@ class BayesClassifier:
         self._clean = shares_clean(grammar)
 
     def log_odds(self, codes: Codes, progress: Progress = silent) -> Array:
-        """Return log P(positive | sequence) - log P(negative | sequence) of sequences (n, length), in nats, (n,)."""
+        """Return log P(positive | sequence) - log P(negative | sequence) of sequences (n, length), in nats, (n,).
+
+        It is infinite where but one label can have made a sequence, and NaN where none can.
+        """
         odds = np.empty(len(codes))
         for start in range(0, len(codes), ROWS):
             block = codes[start : start + ROWS]
@@ -118,7 +121,7 @@ class BayesClassifier:
             if self.grammar.both_strands:
                 shown, turned = self._strand_shares(block)
                 likelihoods = shown * likelihoods + turned * self._likelihoods(complemented(block))
-            with np.errstate(divide="ignore"):
+            with np.errstate(divide="ignore", invalid="ignore"):
                 odds[start : start + ROWS] = np.log(likelihoods[:, 1]) - np.log(likelihoods[:, 0])
             progress(min(start + ROWS, len(codes)), len(codes))
         return odds
@@ -170,21 +173,21 @@ class BayesClassifier:
     def _covering(self, of_clusters: list[Array], variant: Variant, windows: Array) -> Array:
         """Sum over the places at which every matching window (rows, hits, 2) overlaps an instance.
 
-        Whether all windows are covered does not factorise over clusters, but whether none of a subset is does: so the
-        sum runs over subsets with alternating signs.
+        Each window is given to the first cluster that touches it: what one cluster then may touch does not depend on
+        where the others stand, and nothing is counted twice.
         """
-        n, count = windows.shape[:2]
         touched = [
             self._touches(cluster, part, windows) for cluster, part in zip(variant.clusters, of_clusters, strict=True)
         ]
-        total = np.zeros(n)
-        for subset in range(1 << count):
-            chosen = [hit for hit in range(count) if subset >> hit & 1]
-            free = [part * ~touch[:, chosen].any(1) for part, touch in zip(of_clusters, touched, strict=True)]
-            sign = -1 if len(chosen) % 2 else 1
-            total += sign * (_summed(free, variant) if free else np.ones(n))
-        # Of terms that cancel, rounding may leave a trace below zero.
-        return np.maximum(total, 0)
+        total = np.zeros(len(windows))
+        for firsts in product(range(len(of_clusters)), repeat=windows.shape[1]):
+            parts = []
+            for number, (part, touch) in enumerate(zip(of_clusters, touched, strict=True)):
+                own = touch[:, [first == number for first in firsts]].all(1)
+                earlier = touch[:, [first > number for first in firsts]].any(1)
+                parts.append(part * (own & ~earlier))
+            total += _summed(parts, variant)
+        return total
 
     def _touches(self, cluster: tuple[Site, ...], part: Array, windows: Array) -> Array:
         """Return whether a cluster at each start overlaps each window, (rows, hits, starts)."""
