@@ -62,6 +62,23 @@ class Motif:
         if not self.name:
             object.__setattr__(self, "name", self.id)
 
+    @classmethod
+    def from_windows(
+        cls, id: str, windows: Array, background: tuple[float, float, float, float] = UNIFORM, name: str = ""
+    ) -> Motif:
+        """Return the counts of aligned windows; where one holds no base (N), it counts as the background.
+
+        So each position adds up to the number of windows, and none is without counts.
+
+        Parameters
+        ----------
+        windows : (n, width, 4)
+            One-hot sequences, one at least.
+        """
+        absent = len(windows) - windows.sum((0, 2), dtype=float)
+        counts = windows.sum(0, dtype=float) + absent[:, None] * np.asarray(background)
+        return cls(id, counts, "counts", background, name, len(windows))
+
     def __len__(self) -> int:
         return len(self.matrix)
 
