@@ -15,6 +15,7 @@ from cislens.truth.motif_similarity import similarities
 
 Array = npt.NDArray[Any]
 TREE_SIZE = 3000  # seqlets that are clustered by a tree, whose memory and time grow with their square; others join it
+MOST = 100  # clusters that are followed, the largest
 LEAST = 3  # sites of a cluster; fewer have no mean to speak of
 ROUNDS = 5  # of assignment to means; members rarely change after the third
 
@@ -113,7 +114,7 @@ class Clustering:
         They look alike where both their motifs and their mean windows do: a motif that is a part of another one is
         like it, but does not contribute like it.
         """
-        groups = sorted((g for g in groups if len(g) >= LEAST), key=lambda g: -len(g))
+        groups = sorted((g for g in groups if len(g) >= LEAST), key=lambda g: -len(g))[:MOST]
         if not groups:
             return []
         motifs = [self.motif(str(k), group) for k, group in enumerate(groups)]

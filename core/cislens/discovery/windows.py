@@ -104,7 +104,7 @@ def align(one: Array, other: Array, reach: int) -> Alignment:
     """Return the best alignments of windows (a, width, 4) with others (b, width, 4), shifted by up to `reach` bp."""
     shape = len(one), len(other)
     best = np.full(shape, -np.inf, np.float32)
-    shift, reverse = np.zeros(shape, np.int8), np.zeros(shape, bool)
+    shift, reverse = np.zeros(shape, np.int16), np.zeros(shape, bool)
     width = one.shape[1]
     for turned in (False, True):
         mine = (one[:, ::-1, ::-1] if turned else one).reshape(len(one), -1)
