@@ -63,7 +63,7 @@ class Instances(Derivation):
         if report.attributions is None and report.masks is None:
             raise ReportError(
                 "instances are called where maps are large, but the report holds neither attributions nor masks: "
-                "scan its sequences for the motifs with the step 'fimo' instead"
+                "scan its sequences with the step 'scan' instead"
             )
         import pandas as pd
 
