@@ -98,12 +98,12 @@ class Caller:
 
     def _large(self, matches: Calls, motif: Motif, called: Array, rng: np.random.Generator) -> Calls:
         """Return the matches whose windows hold more of the motif's profile than chance maps would."""
-        contributed = self._windows(self.values, matches)
+        contributed = self._windows(self.values, matches, len(motif))
         profile = _profile(contributed, motif)
         size, likeness = _projected(contributed, profile)
         null = []
         for chance in null_maps(self.values, called, rng):
-            by_chance, alike = _projected(self._windows(chance, matches), profile)
+            by_chance, alike = _projected(self._windows(chance, matches, len(motif)), profile)
             null.append(by_chance[alike >= self.likeness])
         alike = likeness >= self.likeness
         threshold = max(LEAST, threshold_at(size[alike], null, self.rate))
@@ -134,9 +134,8 @@ class Caller:
         return joined(parts)
 
     @staticmethod
-    def _windows(values: Array, calls: Calls) -> Array:
+    def _windows(values: Array, calls: Calls, width: int) -> Array:
         """Return what each position of the calls contributes, (k, width), as the motif reads."""
-        width = int((calls.end - calls.start).max(initial=1))
         places = np.arange(width)
         offsets = np.where(calls.reverse[:, None], places[::-1], places)
         return np.asarray(values[calls.row[:, None], calls.start[:, None] + offsets])

@@ -50,7 +50,7 @@ class Motifs(Derivation):
     rate: float = setting(
         0.05, "False-discovery rate of seqlets, against the same maps with their positions drawn at random."
     )
-    similarity: float = setting(0.6, "Cosine, 0 to 1, from which windows are of one cluster.")
+    similarity: float = setting(0.7, "Cosine, 0 to 1, from which windows are of one cluster.")
     alike: float = setting(0.8, "Similarity of motifs, 0 to 1, from which two clusters are one.")
     sites: int = setting(5, "Sites that a motif must have; more where shuffled bases give larger clusters.")
     bits: float = setting(0.2, "Information below which a column of a flank is not kept.")
