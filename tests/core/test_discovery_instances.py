@@ -130,6 +130,7 @@ def test_rows_say_the_strand_the_match_and_what_the_window_contributes() -> None
         assert row.p_value == pytest.approx(4.0**-9)
         assert row.similarity > 0.9
     assert (table["contribution"][table["motif"] == "b"] < 0).all()
+    assert set(table["target"]) == {""}
 
 
 def test_masks_serve_as_maps() -> None:

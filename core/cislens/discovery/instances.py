@@ -72,14 +72,16 @@ class Instances(Derivation):
         owned = [[m for m in report.motifs if _owner(m, labels) in (None, label)] for label in labels]
         tables = []
         for t, motifs in enumerate(owned):
-            tables.append(self._table(values[t], motifs, labels[t], report, context))
+            target = report.targets[t] if len(report.targets) == len(values) else labels[t].rstrip(".")
+            rng = context.rng(f"instances {labels[t]}")
+            tables.append(self._table(values[t], motifs, target, report, rng))
             context.progress(t + 1, len(values))
         table = pd.concat([part for part in tables if len(part)] or tables[:1], ignore_index=True)
         validity = report.validity if len(table) else report.validity.warned(self._nothing(report))
         return replace(report, instances=table, validity=validity)
 
     def _table(
-        self, values: Array, motifs: list[Motif], label: str, report: MotifReport, context: DeriveContext
+        self, values: Array, motifs: list[Motif], target: str, report: MotifReport, rng: np.random.Generator
     ) -> pd.DataFrame:
         import pandas as pd
 
@@ -88,7 +90,7 @@ class Instances(Derivation):
         caller = Caller(codes, values / spread(values), self.p_value, self.similarity, self.rate)
         calls = Calls(*(np.empty(0, int),) * 9)
         if motifs:
-            calls = apart(caller.calls(motifs, context.rng(f"instances {label}")), self.overlap)
+            calls = apart(caller.calls(motifs, rng), self.overlap)
         before = np.pad(np.cumsum(values, axis=1, dtype=float), ((0, 0), (1, 0)))
         columns = (
             np.array([m.id for m in motifs], object)[calls.motif],
@@ -100,7 +102,7 @@ class Instances(Derivation):
             calls.p_value,
             before[calls.row, calls.end] - before[calls.row, calls.start],
             calls.likeness,
-            np.full(len(calls), label.rstrip("."), object),
+            np.full(len(calls), target, object),
         )
         return pd.DataFrame(dict(zip((*TABLES["instances"], *FURTHER), columns, strict=True)))
 
