@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -71,8 +70,9 @@ def load(name: str | Path) -> Database:
     Parameters
     ----------
     name
-        "jaspar_vertebrates" or "jaspar_insects", which are bundled (non-redundant CORE of JASPAR 2026, CC BY 4.0), or
-        the path of a file of motifs in the format of MEME, JASPAR or TRANSFAC.
+        "jaspar_vertebrates" or "jaspar_insects", which are bundled (non-redundant CORE of JASPAR 2026, CC BY 4.0, but
+        for four composites with long spacers), or the path of a file of motifs in the format of MEME, JASPAR or
+        TRANSFAC.
 
     Raises
     ------
@@ -103,9 +103,8 @@ def family_of(motif: str) -> str:
 
 
 def family_of_factor(name: str) -> str:
-    """Return the family of a factor by the name that JASPAR gives its motifs, '' where none or several have it."""
-    families = _listed()[1].get(VARIANT.sub("", name).upper(), set())
-    return next(iter(families)) if len(families) == 1 else ""
+    """Return the family of a factor by the name that JASPAR gives its motifs, of its oldest one; '' where none has it."""
+    return _listed()[1].get(VARIANT.sub("", name).upper(), "")
 
 
 def of_one_family(one: str, other: str) -> bool:
@@ -114,12 +113,12 @@ def of_one_family(one: str, other: str) -> bool:
 
 
 @cache
-def _listed() -> tuple[dict[str, str], dict[str, set[str]]]:
-    """Return the bundled list: families by id, with and without its version, and families by name of factor."""
+def _listed() -> tuple[dict[str, str], dict[str, str]]:
+    """Return the bundled list: families by id, with and without its version, and by name of factor."""
     by_id: dict[str, str] = {}
-    by_name: defaultdict[str, set[str]] = defaultdict(set)
+    by_name: dict[str, str] = {}
     for line in (FOLDER / "families.tsv").read_text(encoding="utf-8").splitlines()[1:]:
         motif, name, _, family = line.split("\t")
         by_id[motif] = by_id[motif.partition(".")[0]] = family
-        by_name[name.upper()].add(family)  # a release may take the matrix from another species, Spi1 for SPI1
-    return by_id, dict(by_name)
+        by_name.setdefault(name.upper(), family)  # a release may take a matrix from another species, Spi1 for SPI1
+    return by_id, by_name

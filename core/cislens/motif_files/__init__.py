@@ -1,4 +1,4 @@
-"""Files of motifs: MEME and JASPAR, read and written."""
+"""Files of motifs: MEME and JASPAR, read and written, and TRANSFAC, read."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from cislens.errors import ReportError
 from cislens.motif import Motif
 from cislens.motif_files.jaspar import read_jaspar, write_jaspar
 from cislens.motif_files.meme import read_meme, write_meme
+from cislens.motif_files.transfac import is_transfac, read_transfac
 
 __all__ = ["read_motifs", "write_motifs"]
 
 
 def read_motifs(path: str | Path) -> tuple[Motif, ...]:
-    """Read motifs from a file in MEME's minimal format or in JASPAR's; its first letters say which.
+    """Read motifs from a file in MEME's minimal format, in JASPAR's or in TRANSFAC's; its first letters say which.
 
     Returns
     -------
     tuple of Motif
-        Probabilities from MEME, counts from JASPAR.
+        Probabilities from MEME, counts from JASPAR and TRANSFAC.
 
     Raises
     ------
@@ -35,8 +36,11 @@ def read_motifs(path: str | Path) -> tuple[Motif, ...]:
         return read_meme(text, path.name)
     if text.lstrip().startswith(">"):
         return read_jaspar(text, path.name)
+    if is_transfac(text):
+        return read_transfac(text, path.name)
     raise ReportError(
-        f"a file of motifs must begin with 'MEME version' (MEME) or '>' (JASPAR), got {text.lstrip()[:20]!r} in {path}"
+        "a file of motifs must begin with 'MEME version' (MEME), '>' (JASPAR) or a two-letter key such as AC, with a "
+        f"matrix below a line that begins with P0 (TRANSFAC), got {text.lstrip()[:20]!r} in {path}"
     )
 
 
