@@ -103,7 +103,7 @@ def family_of(motif: str) -> str:
 
 
 def family_of_factor(name: str) -> str:
-    """Return the family of a factor by the name that JASPAR gives its motifs, of its oldest one; '' where none has it."""
+    """Return the family of a factor by the name of its motifs, of the oldest of them; '' where none has it."""
     return _listed()[1].get(VARIANT.sub("", name).upper(), "")
 
 
