@@ -22,7 +22,7 @@ from cislens.settings import setting
 Array = npt.NDArray[Any]
 SIGNS = {"positive": 1, "negative": -1}
 CHANCE = 0.05  # that a column of a flank, whose bases are drawn at random, says more than is taken from it
-DEVIATIONS = 2  # by which a motif must have more sites than the largest cluster of shuffled bases
+MARGIN = 1.5  # times the sites of the largest cluster of shuffled bases, whose size differs from one shuffle to another
 CERTAIN = 1.5  # bits at which a column is kept however few the sites
 
 
@@ -100,7 +100,7 @@ class Motifs(Derivation):
         # Of many windows some are alike by chance: what clusters without a motif says how many.
         shuffled = self._clustering(_shuffled(onehot, rng), values).clusters(sites)
         by_chance = max((len(cluster) for cluster in shuffled), default=0)
-        least = max(self.sites, math.ceil(by_chance + DEVIATIONS * math.sqrt(by_chance)))
+        least = max(self.sites, math.ceil(MARGIN * by_chance))
         trimmed = [self._trimmed(clustering.motif(name, cluster)) for cluster in clusters if len(cluster) >= least]
         motifs = [motif for motif in trimmed if motif.information().sum() >= self.information]
         named = tuple(replace(motif, id=f"{name}_{k}", name=f"{name}_{k}") for k, motif in enumerate(motifs))
