@@ -77,7 +77,7 @@ class Caller:
     likeness
         Cosine with the motif's profile, at least.
     rate
-        False-discovery rate among the matches of a motif, against permuted positions of the same map.
+        False-discovery rate among the matches of a motif, against the same map with its positions drawn at random.
     """
 
     codes: Array

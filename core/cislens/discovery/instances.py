@@ -29,9 +29,10 @@ class Instances(Derivation):
     """Call instances where a motif matches and the map there is large and alike.
 
     A window is called where its log-odds have a small p-value (exact for the background, as in FIMO; Grant et al.
-    2011, 10.1093/bioinformatics/btr064), where its positions contribute alike to the motif's mean profile, and more
-    than permuted positions of the same map would. A sequence match alone is no instance: the model may not use it.
-    Nor is a large place alone, which may be of another motif.
+    2011, 10.1093/bioinformatics/btr064), and where its positions contribute alike to the motif's mean profile, and more
+    than values drawn at random from the same map would. A sequence match alone is no instance: the model may not use
+    it. Nor is a large place alone, which may be of another motif. Of motifs of little information, and of weak sites,
+    a larger p_value finds more, since the map is asked too.
     """
 
     name: ClassVar[str] = "instances"
@@ -40,7 +41,9 @@ class Instances(Derivation):
     references: ClassVar[tuple[str, ...]] = ("10.1093/bioinformatics/btr064",)
 
     p_value: float = setting(1e-4, "Largest p-value of a match; of a motif too short for that, best matches count.")
-    rate: float = setting(0.05, "False-discovery rate among a motif's matches, against permuted positions of the map.")
+    rate: float = setting(
+        0.05, "False-discovery rate of a motif's matches, against the same maps with positions drawn at random."
+    )
     similarity: float = setting(0.6, "Cosine, 0 to 1, of what a window contributes with the motif's mean profile.")
     overlap: float = setting(0.25, "Share of the shorter one that instances of two motifs may have in common.")
 
