@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[Any]
-NULL_VALUES = 1_000_000  # permuted positions that a threshold is measured on, for small sets over several rounds
+NULL_VALUES = 1_000_000  # drawn positions that a threshold is measured on, for small sets over several rounds
 MOST_ROUNDS = 50
 PASSES = 2  # what the first one calls is left out of the null of the second one
 # Of the map's root mean square. Where a map is nearly all of one sign, specks of the other have no null to speak of.
