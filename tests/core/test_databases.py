@@ -132,6 +132,16 @@ def test_uninformative_flanks_change_nothing_but_the_offset(vertebrates: Databas
     np.testing.assert_array_equal(padded.offset, narrow.offset - 3)
 
 
+def test_of_a_very_wide_motif_its_most_informative_columns_are_compared(vertebrates: Database) -> None:
+    ctcf = motif_of(vertebrates, CTCF).matrix
+    weak = np.random.default_rng(0).dirichlet(np.full(4, 4), size=300)
+    wide = Motif("wide", np.concatenate([weak[:120], ctcf, weak[120:]]))
+    came = compared([wide], vertebrates, trim=0)
+    place = [motif.id for motif in vertebrates.motifs].index(CTCF)
+    assert came.q_value[0, place] < 1e-6
+    assert came.offset[0, place] == -120
+
+
 def test_q_values_do_not_depend_on_what_is_kept(vertebrates: Database) -> None:
     report = report_of(motif_of(vertebrates, CTCF), motif_of(vertebrates, REST, "other"))
     few, many = (derive(report, Matches(top=top, q_max=q)).matches for top, q in ((1, 1e-3), (50, 1.0)))
@@ -241,7 +251,28 @@ def test_nothing_found_misses_everything(vertebrates: Database) -> None:
 
 def test_ends_beyond_the_found_motif_are_those_of_the_true_one(vertebrates: Database) -> None:
     whole = motif_of(vertebrates, CTCF, "ctcf")
-    part = whole.window(2, 13)
+    part = whole.window(1, 12)
     for motif in (part, part.reverse_complement()):
         match = found([Motif("1", motif.matrix)], [whole], vertebrates).matches["1"]
-        assert (match.before, match.after) == (2, len(whole) - 13)
+        assert (match.before, match.after) == (1, len(whole) - 12)
+
+
+@pytest.mark.parametrize("grammar", ["mem_cooperative_strong", "argminn_rest", "argminn_jund_tead", "argminn_tal_gata"])
+def test_motifs_counted_at_a_truths_own_instances_are_all_found_and_nothing_else(
+    vertebrates: Database, grammar: str
+) -> None:
+    truth = simulate(grammar, n=300, seed=1)
+    rows = {name: row for row, name in enumerate(truth.sequences.ids)}
+    motifs = []
+    for name, table in truth.instances.groupby("motif"):
+        counts = np.zeros((table["end"].iloc[0] - table["start"].iloc[0], 4), int)
+        for site in table.itertuples():
+            window = truth.sequences.onehot[rows[site.sequence], site.start : site.end]
+            counts += window[::-1, ::-1] if site.strand == "-" else window
+        motifs.append(Motif(f"counted {name}", counts, "counts"))
+    came = found(motifs, truth.motifs, vertebrates, q_max=1e-3)
+    assert (came.missed, came.extraneous, came.redundant) == ((), (), 0)
+    assert {name: match.motif for name, match in came.matches.items()} == {
+        f"counted {motif.id}": motif.id for motif in truth.motifs
+    }
+    assert not any(match.reverse for match in came.matches.values())

@@ -15,6 +15,7 @@ from cislens.motif import Motif
 
 Array = npt.NDArray[Any]
 TRIM = 0.2  # bits
+WIDEST = 50  # columns, since memelite's memory grows with their cube: 200 would ask for 24 GB
 FEW = 25  # targets from which on p-values depend little on which they are, as memelite warns
 
 
@@ -53,9 +54,9 @@ def compared(motifs: Sequence[Motif], database: Database, trim: float = TRIM) ->
     """Compare motifs with all of a database by Tomtom, as memelite has it with its defaults.
 
     Motifs are compared as probabilities without a pseudocount. Their flanks are left out first: Tomtom finds a flat
-    column alike to any other flat one, and a motif without information matches the spacers of the database with
-    p-values of 1e-12. The first call on a machine compiles memelite, which takes about a minute; what was compiled is
-    kept.
+    column alike to any other flat one, and a motif without information matches the spacers of a database with p-values
+    of 1e-12. Of a motif wider than 50 columns the 50 of most information are compared. The first call on a machine
+    compiles memelite, which takes about a minute; what was compiled is kept.
 
     Parameters
     ----------
@@ -85,8 +86,14 @@ def _core(motif: Motif, trim: float) -> tuple[Array, int]:
     """Return the probabilities of a motif without flanks, (4, width), and how many columns are left out before."""
     information = motif.information()
     informative = np.flatnonzero(information >= trim)
-    start, end = (informative[0], informative[-1] + 1) if len(informative) else (information.argmax(),) * 2
-    return motif.probabilities()[start : max(end, start + 1)].T, int(start)
+    start, end = (informative[0], informative[-1] + 1) if len(informative) else (int(information.argmax()),) * 2
+    end = max(end, start + 1)
+    if end - start > WIDEST:
+        held = np.convolve(information[start:end], np.ones(WIDEST), "valid")
+        start += int(held.argmax())
+        end = start + WIDEST
+    # memelite is compiled anew for another type of number.
+    return np.asarray(motif.probabilities()[start:end].T, np.float64), int(start)
 
 
 def benjamini_hochberg(p_value: Array) -> Array:

@@ -79,7 +79,9 @@ def scanned(motifs: Sequence[Motif], sequences: Sequences, p_value: float = 1e-4
     import pandas as pd
     from memelite import fimo  # type: ignore[import-untyped]  # ships no types
 
-    fitting = {motif.id: motif.probabilities().T for motif in motifs if len(motif) <= sequences.length}
+    fitting = {
+        motif.id: np.asarray(motif.probabilities().T, np.float64) for motif in motifs if len(motif) <= sequences.length
+    }
     columns = [*TABLES["instances"], "p_value"]
     if not fitting or not len(sequences):
         return pd.DataFrame({name: [] for name in columns})
