@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from cislens.databases.comparing import Comparison, compared
 from cislens.databases.database import Database, load, of_one_family
@@ -83,7 +84,7 @@ def found(
 
 
 def _matched(
-    comparison: Comparison, i: int, known: np.ndarray[tuple[int], np.dtype[np.intp]], database: Database, q_max: float
+    comparison: Comparison, i: int, known: npt.NDArray[np.intp], database: Database, q_max: float
 ) -> int | None:
     """Return which relevant motif, whose places in the database are `known`, motif i is; None if it is none."""
     p_value = comparison.p_value[i]

@@ -54,6 +54,7 @@ class Matches(Derivation):
 
     def run(self, report: MotifReport, context: DeriveContext) -> MotifReport:
         """Return the report with the table of matches."""
+        context.progress(0, len(report.motifs))  # what follows may compile for a minute, once on a machine
         database = load(self.database)
         comparison = compared(report.motifs, database, self.trim)
         table = self._table(report.motifs, database, comparison)

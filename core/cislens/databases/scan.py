@@ -48,6 +48,7 @@ class Scan(Derivation):
 
     def run(self, report: MotifReport, context: DeriveContext) -> MotifReport:
         """Return the report with a table of instances, in the order of the sequences."""
+        context.progress(0, len(report.motifs))  # what follows may compile for some seconds, once on a machine
         table = scanned(report.motifs, report.sequences, self.p_value)
         context.progress(len(report.motifs), len(report.motifs))
         validity = report.validity
