@@ -1,0 +1,237 @@
+"""Score the variants of a VCF file, block by block."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+from cislens.context import Progress, silent
+from cislens.driver import check_needs
+from cislens.errors import ReportError, SequenceError
+from cislens.explainer import parse_explainer
+from cislens.oracle.base import Oracle
+from cislens.sequences.genome import open_genome
+from cislens.target import Target
+from cislens.variants.alleles import Allele, Fit, Windows
+from cislens.variants.parts import Parts, run_key
+from cislens.variants.scores import Scorer, Scores
+from cislens.variants.summary import Summary
+from cislens.variants.vcf import Vcf, open_vcf
+from cislens.variants.writing import Output, TsvLines, lines_for
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+BLOCK, BLOCK_OF_MAPS = 1024, 64  # records that are scored and kept at a time
+Targets = str | Target | Sequence[str | Target] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class VariantRun:
+    """Say how variants are scored.
+
+    Parameters
+    ----------
+    explainers
+        Explainers whose maps of the reference window are read too: v[alternative] - v[reference], summed over the
+        positions that differ, in the text form of the command line.
+    length
+        Length of the windows in bp, for a model that takes any.
+    fit
+        What is done where a window passes the end of its contig: "drop" lists the variant, "pad-n" fills up with N.
+    info
+        Keys of INFO that are copied into the table, as columns INFO/KEY.
+    seed
+        Seed of every random stream.
+    overwrite
+        Replace an output that is there, or what is left of another run.
+    progress
+        Called with (done, total) in records.
+    """
+
+    explainers: tuple[str, ...] = ()
+    length: int | None = None
+    fit: Fit = "drop"
+    info: tuple[str, ...] = ()
+    seed: int = 0
+    overwrite: bool = False
+    progress: Progress = silent
+
+    def __post_init__(self) -> None:
+        if self.fit not in get_args(Fit):
+            raise SequenceError(f"fit must be one of {', '.join(map(repr, get_args(Fit)))}, got {self.fit!r}")
+
+
+def score_variants(
+    oracle: Oracle,
+    vcf: str | Path,
+    genome: str | Path,
+    target: Targets = None,
+    run: VariantRun | None = None,
+) -> pd.DataFrame:
+    """Return the effects of variants: predictions of the alternative minus those of the reference.
+
+    Parameters
+    ----------
+    oracle
+        The model, as `open_oracle` returns it.
+    vcf
+        The variants, plain, gzipped or bgzipped.
+    genome
+        FASTA, plain or bgzipped, against which REF is checked.
+    target
+        Which scalars; may be left out where the oracle has but one.
+    run
+        Explainers, length, padding, seed.
+
+    Returns
+    -------
+    DataFrame
+        A row for each alternative allele of each record, in the order of the file: chrom, pos (from 1), id, ref, alt;
+        status ("scored", or why not: no_sequence, no_contig, mismatch, near_end, too_long) and reason; for each target
+        "reference:TARGET", the prediction of the reference, "model:TARGET", the effect, and "LABEL:TARGET", the effect
+        by an explainer's map; "INFO/KEY" as text. What was not scored is NaN.
+
+    Raises
+    ------
+    SequenceError
+        If a file cannot be read, or no length is known.
+    TargetError
+        If the target does not name one scalar; the sentence lists the choices.
+
+    Examples
+    --------
+    >>> table = score_variants(oracle, "variants.vcf", "hg38.fa", "Dev")  # doctest: +SKIP
+    """
+    import pandas as pd
+
+    with _opened(oracle, Path(vcf), Path(genome), target, run or VariantRun()) as job:
+        tables = [job.table.frame(alleles, scores) for alleles, scores in job.blocks()]
+        return pd.concat(tables or [pd.DataFrame(columns=job.table.columns)], ignore_index=True)
+
+
+def write_variants(
+    oracle: Oracle,
+    vcf: str | Path,
+    genome: str | Path,
+    output: Path,
+    target: Targets = None,
+    run: VariantRun | None = None,
+) -> Summary:
+    """Write the effects of variants to a file, as a table (.tsv) or as the VCF itself (.vcf, .vcf.gz).
+
+    What is done is kept beside the output, in a folder named OUTPUT.parts, until the file is whole: the same call again
+    after a kill goes on from there. However many variants there are, one block of them is held; of those with entries
+    of INFO asked for, the numbers are.
+
+    Parameters
+    ----------
+    oracle, vcf, genome, target, run
+        As in `score_variants`.
+    output
+        The file to write.
+
+    Raises
+    ------
+    ReportError
+        If the output is there already, or its folder of parts is of another run, and neither is to be overwritten.
+    """
+    run = run or VariantRun()
+    if output.exists() and not run.overwrite:
+        raise ReportError(f"{output} is there already: say --overwrite (overwrite=True), or write to another file")
+    with _opened(oracle, Path(vcf), Path(genome), target, run) as job:
+        written = lines_for(output, job.table)
+        summary = Summary(job.table, evaluated=bool(run.info))
+        with Parts.opened(output.with_name(f"{output.name}.parts"), job.key(), run.overwrite) as parts:
+            file = Output(output)
+            file.write(written.header())
+            for alleles, scores in job.blocks(parts):
+                file.write(written.lines(alleles, scores))
+                summary.add(alleles, scores)
+            file.finish()
+            parts.remove()
+    return summary
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One run over one file."""
+
+    vcf: Vcf
+    files: tuple[Path, Path]  # variants, genome
+    windows: Windows
+    scorer: Scorer
+    run: VariantRun
+    total: int
+
+    @property
+    def table(self) -> TsvLines:
+        """What names and fills the columns."""
+        targets = tuple(map(str, self.scorer.targeted.targets))
+        return TsvLines(self.vcf, self.scorer.sources, targets, self.run.info)
+
+    @property
+    def block(self) -> int:
+        """Records that are scored and kept at a time."""
+        return BLOCK_OF_MAPS if self.scorer.explainers else BLOCK
+
+    def key(self) -> dict[str, Any]:
+        """Return what makes two runs the same."""
+        settings = {"length": self.windows.length, "fit": self.windows.fit, "block": self.block}
+        return run_key(self.scorer, *self.files, settings)
+
+    def blocks(self, parts: Parts | None = None) -> Iterator[tuple[list[Allele], Scores]]:
+        """Yield the alleles of each block with their scores; all alleles of a record are in one."""
+        done = 0
+        for number, records in enumerate(iter(lambda: list(islice(self.vcf.records, self.block)), [])):
+            alleles = [allele for record in records for allele in self.windows.of(record)]
+            scores = parts.get(number) if parts else None
+            if scores is None:
+                scores = self.scorer.score(alleles)
+                if parts:
+                    parts.keep(number, scores)
+            yield alleles, scores
+            done += len(records)
+            self.run.progress(done, self.total)
+        for name, other in self.windows.renamed.items():
+            warnings.warn(f"contig {name} of the variants was read as {other} of the genome", stacklevel=3)
+
+
+@contextmanager
+def _opened(oracle: Oracle, vcf: Path, genome: Path, target: Targets, run: VariantRun) -> Iterator[_Job]:
+    length = oracle.length or run.length
+    if length is None:
+        raise SequenceError(f"{oracle.name} takes any length: say --input-length (length=), in bp")
+    if run.length not in (None, length):
+        raise SequenceError(f"{oracle.name} takes windows of {length:,} bp, got length {run.length:,}: leave it out")
+    explainers = tuple(parse_explainer(text) for text in run.explainers)
+    for item in explainers:
+        check_needs(item.explainer, oracle)
+    scorer = Scorer(oracle, oracle.select(target), explainers, run.seed)
+    total = _surveyed(vcf, run.info)
+    with open_genome(genome) as contigs, open_vcf(vcf) as variants:
+        yield _Job(variants, (vcf, genome), Windows(contigs, length, run.fit), scorer, run, total)
+
+
+def _surveyed(path: Path, info: tuple[str, ...]) -> int:
+    """Return how many records there are, once the whole file was seen to be readable and to hold what is asked for."""
+    count = 0
+    with open_vcf(path) as vcf:
+        missing, seen = set(info) - set(vcf.declared), set(vcf.declared)
+        for record in vcf.records:
+            count += 1
+            if missing:
+                seen |= set(record.info)
+                missing -= seen
+    if missing:
+        raise SequenceError(
+            f"INFO of {path} must hold {', '.join(sorted(missing))}, but holds {', '.join(sorted(seen)) or 'nothing'}"
+        )
+    if not count:
+        raise SequenceError(f"{path} must hold variants, but holds none: check that the file is whole")
+    return count
