@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 import cislens
-from cislens.cli import demo, derive, doctor, explain, inspect, plugins, report, simulate, train
+from cislens.cli import demo, derive, doctor, explain, inspect, plugins, report, simulate, train, variants
 from cislens.cli.console import complain, note
 from cislens.errors import CislensError
 
@@ -30,6 +30,7 @@ app.command("demo")(demo.demo)
 app.command("inspect")(inspect.inspect)
 app.command("explain")(explain.explain)
 app.command("derive")(derive.derive)
+app.command("variants")(variants.variants)
 app.command("report")(report.report)
 app.command("simulate")(simulate.simulate)
 app.command("train")(train.train)

@@ -22,7 +22,7 @@ from cislens.variants.parts import Parts, run_key
 from cislens.variants.scores import Scorer, Scores
 from cislens.variants.summary import Summary
 from cislens.variants.vcf import Vcf, open_vcf
-from cislens.variants.writing import Output, TsvLines, lines_for
+from cislens.variants.writing import TsvLines, lines_for, written_whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -148,12 +148,11 @@ def write_variants(
         written = lines_for(output, job.table)
         summary = Summary(job.table, evaluated=bool(run.info))
         with Parts.opened(output.with_name(f"{output.name}.parts"), job.key(), run.overwrite) as parts:
-            file = Output(output)
-            file.write(written.header())
-            for alleles, scores in job.blocks(parts):
-                file.write(written.lines(alleles, scores))
-                summary.add(alleles, scores)
-            file.finish()
+            with written_whole(output) as write:
+                write(written.header())
+                for alleles, scores in job.blocks(parts):
+                    write(written.lines(alleles, scores))
+                    summary.add(alleles, scores)
             parts.remove()
     return summary
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -122,24 +123,24 @@ class VcfLines:
         return "\t".join((*record.fields[:7], ";".join([*kept, *own]), *record.fields[8:]))
 
 
-class Output:
-    """A file that is there whole or not at all."""
+@contextmanager
+def written_whole(path: Path) -> Iterator[Callable[[Iterator[str]], None]]:
+    """Yield what adds lines to a file, which is there when all went well, and only then."""
+    unfinished = path.with_name(f"{path.name}.unfinished")
+    file = BgzfWriter(unfinished) if path.name.endswith(".gz") else unfinished.open("wb")
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._unfinished = path.with_name(f"{path.name}.unfinished")
-        packed = path.name.endswith(".gz")
-        self._file = BgzfWriter(self._unfinished) if packed else self._unfinished.open("wb")
-
-    def write(self, lines: Iterator[str]) -> None:
-        """Add lines."""
+    def write(lines: Iterator[str]) -> None:
         for line in lines:
-            self._file.write(f"{line}\n".encode("utf-8", "surrogateescape"))
+            file.write(f"{line}\n".encode("utf-8", "surrogateescape"))
 
-    def finish(self) -> None:
-        """Move the file into its place."""
-        self._file.close()
-        self._unfinished.replace(self._path)
+    try:
+        yield write
+    except BaseException:
+        file.close()
+        unfinished.unlink()
+        raise
+    file.close()
+    unfinished.replace(path)
 
 
 def lines_for(path: Path, table: TsvLines) -> Lines:
