@@ -160,9 +160,7 @@ def test_windows_past_the_end_are_filled_with_n_only_if_asked(genome, vcf, lengt
 def test_a_deletion_near_the_right_end_needs_the_bases_that_move_in(genome, vcf) -> None:
     # A window of 9 bp around 1-based 56 ends with the contig of 60; a deletion there would draw in one more.
     text = GENOME["chr1"]
-    table = score_variants(
-        linear(9), vcf(("chr1", 56, text[55], "A"), ("chr1", 56, text[55:57], text[55])), genome
-    )
+    table = score_variants(linear(9), vcf(("chr1", 56, text[55], "A"), ("chr1", 56, text[55:57], text[55])), genome)
     assert list(table["status"]) == ["scored", "near_end"]
 
 
@@ -223,8 +221,7 @@ def test_maps_have_no_effect_of_an_indel_and_say_so(genome, vcf) -> None:
 def test_info_is_copied_for_each_allele(genome, vcf) -> None:
     path = vcf(("chr1", 20, GENOME["chr1"][19], "AT,CT", "E=0.5,0.75;X"), ("chr1", 22, GENOME["chr1"][21], "A", "X"))
     table = score_variants(linear(9), path, genome, run=VariantRun(info=("E",)))
-    assert table["INFO/E"].tolist()[:2] == ["0.5", "0.75"]
-    assert table["INFO/E"].isna().tolist() == [False, False, True]
+    np.testing.assert_array_equal(table["INFO/E"], [0.5, 0.75, np.nan])
 
 
 def test_a_model_of_any_length_is_told_one(genome, vcf) -> None:
@@ -240,7 +237,8 @@ def test_a_model_of_any_length_is_told_one(genome, vcf) -> None:
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"info": ("ABSENT",)}, "INFO of .* must hold ABSENT, but holds X"),
+        ({"info": ("ABSENT",)}, "INFO of .* must hold ABSENT, but holds WORD, X"),
+        ({"info": ("WORD",)}, "INFO/WORD must hold numbers, got 'x' at chr1:20"),
         ({"explainers": ("ism", "ism")}, "'ism' names two columns"),
         ({"explainers": ("model=ism",)}, "'model' names two columns"),
         ({"explainers": ("reference=ism",)}, "'reference' names two columns"),
@@ -249,7 +247,9 @@ def test_a_model_of_any_length_is_told_one(genome, vcf) -> None:
 def test_a_run_that_cannot_be_is_refused_before_anything_is_predicted(genome, vcf, settings, sentence) -> None:
     toy = linear(9)
     with pytest.raises(CislensError, match=sentence):
-        score_variants(toy, vcf(("chr1", 20, GENOME["chr1"][19], "A", "X=1")), genome, run=VariantRun(**settings))
+        score_variants(
+            toy, vcf(("chr1", 20, GENOME["chr1"][19], "A", "X=1;WORD=x")), genome, run=VariantRun(**settings)
+        )
     assert toy.counts.predictions == 0
 
 

@@ -42,7 +42,7 @@ def agreement(table: pd.DataFrame, measured: str) -> pd.DataFrame:
     ----------
     Bonett & Wright 2000, 10.1007/BF02294183, for the interval of Spearman's correlation.
     """
-    return _by_contig(table, _numbers(table, measured), _correlations)
+    return _by_contig(table, table[measured].to_numpy(float), _correlations)
 
 
 def discrimination(table: pd.DataFrame, labels: str, absolute: bool = False) -> pd.DataFrame:
@@ -63,7 +63,7 @@ def discrimination(table: pd.DataFrame, labels: str, absolute: bool = False) -> 
         A row for each column of effects and each contig, as in `agreement`: effect, contig, n, positives, auroc,
         auroc_error (its standard error by DeLong), auprc. Chance is 0.5 and positives / n.
     """
-    values = _numbers(table, labels)
+    values = table[labels].to_numpy(float)
     strange = set(values[~np.isnan(values)]) - {0.0, 1.0}
     if strange:
         raise CislensError(f"labels must be 0 or 1, got {min(strange):g} in {labels}: measurements are for --measured")
@@ -138,11 +138,3 @@ def _areas(scores: Array, positive: Array) -> dict[str, float]:
         return {**counted, "auroc": float("nan"), "auroc_error": float("nan"), "auprc": float("nan")}
     area, error = area_under_roc(scores[positive], scores[~positive])
     return {**counted, "auroc": area, "auroc_error": error, "auprc": average_precision(scores, positive)}
-
-
-def _numbers(table: pd.DataFrame, column: str) -> Array:
-    """Return a column of texts as numbers, NaN where there is none."""
-    try:
-        return np.array([np.nan if value is None else float(value) for value in table[column]], float)
-    except ValueError as error:
-        raise CislensError(f"{column} must hold numbers: {error}") from None

@@ -18,8 +18,9 @@ from cislens.oracle.base import Oracle
 from cislens.sequences.genome import open_genome
 from cislens.target import Target
 from cislens.variants.alleles import Allele, Fit, Windows
+from cislens.variants.entries import Entries
 from cislens.variants.parts import Parts, run_key
-from cislens.variants.scores import Scorer, Scores
+from cislens.variants.scores import HELD_AT_ONCE, Scorer, Scores
 from cislens.variants.summary import Summary
 from cislens.variants.vcf import Vcf, open_vcf
 from cislens.variants.writing import TsvLines, lines_for, written_whole
@@ -45,7 +46,7 @@ class VariantRun:
     fit
         What is done where a window passes the end of its contig: "drop" lists the variant, "pad-n" fills up with N.
     info
-        Keys of INFO that are copied into the table, as columns INFO/KEY.
+        Keys of INFO whose numbers are copied into the table, as columns INFO/KEY; of a flag, 1 or 0.
     seed
         Seed of every random stream.
     overwrite
@@ -95,7 +96,7 @@ def score_variants(
         A row for each alternative allele of each record, in the order of the file: chrom, pos (from 1), id, ref, alt;
         status ("scored", or why not: no_sequence, no_contig, mismatch, near_end, too_long) and reason; for each target
         "reference:TARGET", the prediction of the reference, "model:TARGET", the effect, and "LABEL:TARGET", the effect
-        by an explainer's map; "INFO/KEY" as text. What was not scored is NaN.
+        by an explainer's map; "INFO/KEY". What was not scored is NaN.
 
     Raises
     ------
@@ -172,12 +173,13 @@ class _Job:
     def table(self) -> TsvLines:
         """What names and fills the columns."""
         targets = tuple(map(str, self.scorer.targeted.targets))
-        return TsvLines(self.vcf, self.scorer.sources, targets, self.run.info)
+        return TsvLines(self.vcf, self.scorer.sources, targets, Entries.of(self.vcf, self.run.info))
 
     @property
     def block(self) -> int:
         """Records that are scored and kept at a time."""
-        return BLOCK_OF_MAPS if self.scorer.explainers else BLOCK
+        most = BLOCK_OF_MAPS if self.scorer.explainers else BLOCK
+        return max(1, min(most, HELD_AT_ONCE // (2 * self.windows.length)))
 
     def key(self) -> dict[str, Any]:
         """Return what makes two runs the same."""
@@ -221,9 +223,12 @@ def _surveyed(path: Path, info: tuple[str, ...]) -> int:
     """Return how many records there are, once the whole file was seen to be readable and to hold what is asked for."""
     count = 0
     with open_vcf(path) as vcf:
+        entries = Entries.of(vcf, info)
         missing, seen = set(info) - set(vcf.declared), set(vcf.declared)
         for record in vcf.records:
             count += 1
+            for allele in range(len(record.alts) if info else 0):
+                entries.numbers(record, allele)
             if missing:
                 seen |= set(record.info)
                 missing -= seen

@@ -21,7 +21,7 @@ from cislens.variants.alleles import Allele
 
 Array = npt.NDArray[Any]
 MODEL, REFERENCE = "model", "reference"  # what columns of numbers begin with that no explainer gives
-HELD_AT_ONCE = 1 << 26  # bytes of one-hot rows
+HELD_AT_ONCE = 1 << 26  # bytes of windows, or of their one-hot rows
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,6 +14,7 @@ import numpy as np
 from cislens.errors import SequenceError
 from cislens.variants.alleles import Allele
 from cislens.variants.bgzf import BgzfWriter
+from cislens.variants.entries import Entries
 from cislens.variants.naming import OWN, REASON, STATUS, columns_of, info_keys
 from cislens.variants.scores import Array, Scores
 from cislens.variants.vcf import DECLARED, Record, Vcf
@@ -42,17 +43,16 @@ class Lines(Protocol):
 class TsvLines:
     """One line for each alternative allele: place, status, references, effects, then entries of INFO."""
 
-    def __init__(self, vcf: Vcf, sources: tuple[str, ...], targets: tuple[str, ...], info: Sequence[str]) -> None:
+    def __init__(self, vcf: Vcf, sources: tuple[str, ...], targets: tuple[str, ...], entries: Entries) -> None:
         self.vcf = vcf
         self.sources = sources
         self.targets = targets
-        self._info = info
-        self._flags = {key for key in info if vcf.declared.get(key) == "Flag"}
+        self._entries = entries
 
     @property
     def columns(self) -> list[str]:
         """The names of the columns."""
-        return [*PLACE, *columns_of(self.sources, self.targets), *(f"INFO/{key}" for key in self._info)]
+        return [*PLACE, *columns_of(self.sources, self.targets), *(f"INFO/{key}" for key in self._entries.keys)]
 
     def header(self) -> Iterator[str]:
         """Yield the line of column names."""
@@ -64,24 +64,19 @@ class TsvLines:
             yield "\t".join(_shown(value, "") for value in row)
 
     def rows(self, alleles: Sequence[Allele], scores: Scores) -> Iterator[tuple[Any, ...]]:
-        """Yield the values of each allele's line: texts, numbers, None for an entry of INFO that is not there."""
+        """Yield the values of each allele's line, NaN for a number that is not there."""
         for allele, status, reason, numbers in zip(
             alleles, scores.status, scores.reason, _numbers(scores), strict=True
         ):
             record = allele.record
             place = (record.chrom, record.position, record.id, record.ref, allele.alt, str(status), str(reason))
-            yield (*place, *map(float, numbers), *(self._of(allele, key) for key in self._info))
+            yield (*place, *map(float, numbers), *self._entries.numbers(record, allele.number))
 
     def frame(self, alleles: Sequence[Allele], scores: Scores) -> pd.DataFrame:
         """Return the lines as a table."""
         import pandas as pd
 
         return pd.DataFrame(self.rows(alleles, scores), columns=self.columns)
-
-    def _of(self, allele: Allele, key: str) -> str | None:
-        if key in self._flags:
-            return str(int(key in allele.record.info))
-        return allele.record.of_allele(key, allele.number)
 
 
 class VcfLines:
@@ -160,7 +155,7 @@ def _numbers(scores: Scores) -> Array:
 def _shown(value: Any, missing: str) -> str:
     if isinstance(value, float):
         return missing if np.isnan(value) else f"{value:.9g}"
-    return missing if value is None else str(value)
+    return str(value)
 
 
 def _in_info(reason: str) -> str:
