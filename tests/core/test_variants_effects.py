@@ -200,6 +200,13 @@ def test_several_targets_and_their_transforms_have_columns_of_their_own(genome, 
         score_variants(oracle, path, genome)
 
 
+def test_effects_on_a_saturated_probability_are_warned_of(genome, vcf) -> None:
+    oracle = open_oracle(lambda x: 1 - 1e-4 * x[:, 4, 0], length=9, scales={"output": "probability"})
+    path = vcf(("chr1", 20, GENOME["chr1"][19], "C"), ("chr1", 21, "N", "A"))
+    with pytest.warns(UserWarning, match=r"of the first variants, 1 of 1 predictions of output .* output:logit"):
+        score_variants(oracle, path, genome)
+
+
 def test_maps_of_a_linear_oracle_give_the_models_own_effects(genome, vcf) -> None:
     text = GENOME["chr1"]
     records = [("chr1", 20, text[19], base) for base in BASES] + [("chr1", 25, text[24:27], "ACG")]

@@ -63,6 +63,8 @@ class Windows:
         Of the model's input, in bp.
     fit
         What is done where a window passes the end of its contig: "drop" lists the variant, "pad-n" fills up with N.
+    renamed
+        Contigs that the genome was found to name otherwise, filled in on the way.
     """
 
     genome: Genome

@@ -11,16 +11,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from cislens.context import Progress, silent
-from cislens.driver import check_needs
+from cislens.driver import check_needs, saturation_warnings
 from cislens.errors import ReportError, SequenceError
 from cislens.explainer import parse_explainer
 from cislens.oracle.base import Oracle
+from cislens.report import MotifReport
+from cislens.sequences import Sequences
 from cislens.sequences.genome import open_genome
 from cislens.target import Target
 from cislens.variants.alleles import Allele, Fit, Windows
 from cislens.variants.entries import Entries
 from cislens.variants.parts import Parts, run_key
-from cislens.variants.scores import HELD_AT_ONCE, Scorer, Scores
+from cislens.variants.scores import HELD_AT_ONCE, Scorer, Scores, encoded
 from cislens.variants.summary import Summary
 from cislens.variants.vcf import Vcf, open_vcf
 from cislens.variants.writing import TsvLines, lines_for, written_whole
@@ -196,11 +198,22 @@ class _Job:
                 scores = self.scorer.score(alleles)
                 if parts:
                     parts.keep(number, scores)
+            if number == 0:
+                self._warn_of_saturation(alleles, scores)
             yield alleles, scores
             done += len(records)
             self.run.progress(done, self.total)
         for name, other in self.windows.renamed.items():
             warnings.warn(f"contig {name} of the variants was read as {other} of the genome", stacklevel=3)
+
+    def _warn_of_saturation(self, alleles: list[Allele], scores: Scores) -> None:
+        """Warn where probabilities of the first references are too near 0 or 1 for an alternative to move them."""
+        windows = [allele.windows[0] for allele in alleles if allele.windows]
+        if windows:
+            sequences = Sequences(encoded(windows), tuple(map(str, range(len(windows)))))
+            predictions = scores.references[scores.status == "scored"].T
+            for sentence in saturation_warnings(self.scorer.targeted, MotifReport(sequences, predictions=predictions)):
+                warnings.warn(f"of the first variants, {sentence}", stacklevel=4)
 
 
 @contextmanager
