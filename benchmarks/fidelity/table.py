@@ -38,7 +38,7 @@ flanks below 0.2 bits cut off, as these are made; the last columns give it at 0.
 no number. The paper took the best of three runs by test accuracy; ours are chosen on the validation set. The paper's
 0.981 of JUND/TEAD lies above the limit of our matrices.
 
-| set | paper | ours, accuracy | asked for | limit | paper | ours, AUROC | limit | at chance | at 0.5 bits | at 1.0 bits |
+| set | paper | ours, accuracy | asked | limit | paper | ours, AUROC | limit | at chance | at 0.5 bits | at 1.0 bits |
 |---|---|---|---|---|---|---|---|---|---|---|
 """
 ON_MEM = """

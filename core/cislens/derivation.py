@@ -97,14 +97,17 @@ def derive(report: MotifReport, *steps: Derivation | str, seed: int = 0, progres
     ReportError
         If the report lacks what a step takes.
     """
+    given: set[str] = set()
     for step in steps:
         derivation = parse_derivation(step) if isinstance(step, str) else step
-        if not set(derivation.takes) & set(report.emits):
+        # A part that a step before gave empty is there too: nothing is then made of it, and the report says why.
+        if not set(derivation.takes) & {*report.emits, *given}:
             raise ReportError(
                 f"{derivation.name} is derived from {' or '.join(derivation.takes)}, but the report holds only "
                 f"{', '.join(report.emits) or 'nothing'}"
             )
         report = _taken(report, derivation, DeriveContext(seed, progress))
+        given |= set(derivation.gives)
     return report
 
 

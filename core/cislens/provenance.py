@@ -17,7 +17,7 @@ from cislens.sequences import Sequences
 from cislens.target import target_settings
 from cislens.targeted import Targeted
 
-FRAMEWORKS = ("torch", "keras", "tensorflow", "tf_keras", "onnx", "onnxruntime")
+FRAMEWORKS = ("torch", "keras", "tensorflow", "tf_keras", "onnx", "onnxruntime", "memelite")
 
 
 def describe_model(oracle: Oracle) -> dict[str, Any]:

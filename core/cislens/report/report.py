@@ -164,7 +164,8 @@ def join(reports: Sequence[MotifReport]) -> MotifReport:
         predictions=_joined([r.predictions for r in reports]),
         attributions=_joined_part([r.attributions for r in reports]),
         masks=_joined_part([r.masks for r in reports]),
-        motifs=tuple(motif for r in reports for motif in r.motifs),
+        # An explainer of the whole set gives every block the same motifs.
+        motifs=tuple({motif.id: motif for r in reports for motif in r.motifs}.values()),
         validity=join_validity([r.validity for r in reports]),
         provenance=replace(first.provenance, cost=cost),
         dropped=dropped,
