@@ -84,6 +84,7 @@ def _said(path: Path) -> dict[str, Any] | None:
         return None  # what is wrong with it is told where its tensors are read
     if text is None:
         return None
+    said: Any
     try:
         said = json.loads(text)
     except (ValueError, RecursionError):
@@ -93,7 +94,8 @@ def _said(path: Path) -> dict[str, Any] | None:
             f"{path} must say its trainer, settings, length, outputs and task, as cislens train writes them, but what "
             f"it says is {text[:60]!r}: train it anew, or build its model with model.py:factory --weights {path.name}"
         )
-    return dict(said)
+    checked: dict[str, Any] = said
+    return checked
 
 
 def _makes_sense(said: Any) -> bool:
