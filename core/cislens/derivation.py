@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -131,7 +131,10 @@ def parse_derivation(text: str) -> Derivation:
 def _taken(report: MotifReport, derivation: Derivation, context: DeriveContext) -> MotifReport:
     began = time.perf_counter()
     stale = {part for given in derivation.gives for part in MADE_OF.get(given, ())} - set(derivation.gives)
-    derived = derivation.run(_without(report, stale), context)
+    remade = {*derivation.gives, *stale}
+    report = _without(report, stale, _undone(report.provenance.derivations, remade))
+    derived = derivation.run(report, context)
+    before, after = report.validity, derived.validity
     step = {
         "derivation": derivation.name,
         "settings": derivation.settings(),
@@ -139,17 +142,28 @@ def _taken(report: MotifReport, derivation: Derivation, context: DeriveContext) 
         "seed": context.seed,
         "references": list(derivation.references),
         "versions": versions(),
+        "warnings": [sentence for sentence in after.warnings if sentence not in before.warnings],
+        "summary": [name for name in after.summary if before.summary.get(name) != after.summary[name]],
         "seconds": round(time.perf_counter() - began, 3),
     }
-    earlier = _still_true(report.provenance.derivations, {*derivation.gives, *stale})
-    return replace(derived, provenance=replace(derived.provenance, derivations=(*earlier, step)))
+    steps = (*derived.provenance.derivations, step)
+    return replace(derived, provenance=replace(derived.provenance, derivations=steps))
 
 
-def _without(report: MotifReport, parts: set[str]) -> MotifReport:
+def _undone(steps: Sequence[Mapping[str, Any]], remade: set[str]) -> list[Mapping[str, Any]]:
+    """Return the steps of which nothing is left."""
+    return [step for step in steps if set(step["gives"]) <= remade]
+
+
+def _without(report: MotifReport, parts: set[str], undone: Sequence[Mapping[str, Any]]) -> MotifReport:
+    """Return the report without parts, and without what steps that are undone said."""
     empty: dict[str, Any] = {part: () if part == "motifs" else None for part in parts}
-    return replace(report, **empty)
-
-
-def _still_true(steps: Sequence[Any], remade: set[str]) -> list[Any]:
-    """Return the steps of which something is left."""
-    return [step for step in steps if not set(step["gives"]) <= remade]
+    said = {sentence for step in undone for sentence in step["warnings"]}
+    measured = {name for step in undone for name in step["summary"]}
+    validity = replace(
+        report.validity,
+        summary={name: value for name, value in report.validity.summary.items() if name not in measured},
+        warnings=tuple(sentence for sentence in report.validity.warnings if sentence not in said),
+    )
+    kept = tuple(step for step in report.provenance.derivations if step not in undone)
+    return replace(report, validity=validity, provenance=replace(report.provenance, derivations=kept), **empty)

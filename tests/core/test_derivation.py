@@ -26,7 +26,8 @@ class FindMotifs(Derivation):
 
     def run(self, report, context):
         motifs = tuple(Motif(f"m{i}", np.eye(4)) for i in range(self.number))
-        return replace(report, motifs=motifs)
+        validity = replace(report.validity, summary={**report.validity.summary, "asked": float(self.number)})
+        return replace(report, motifs=motifs, validity=validity.warned(f"{self.number} motifs were asked for"))
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,13 @@ def test_a_part_made_anew_takes_away_what_was_made_of_it(report) -> None:
     assert steps(derived) == ["find"]
 
 
+def test_what_a_step_that_is_taken_again_said_before_is_gone(report) -> None:
+    once = derive(replace(report, validity=report.validity.warned("of the explainer")), FindMotifs(1), CallInstances())
+    again = derive(once, FindMotifs(3))
+    assert again.validity.warnings == ("of the explainer", "3 motifs were asked for")
+    assert again.validity.summary == {"asked": 3.0}
+
+
 def test_a_report_that_lacks_what_a_step_takes_is_refused(report) -> None:
     with pytest.raises(ReportError, match="call is derived from motifs, but the report holds only attributions"):
         derive(report, CallInstances())
@@ -88,12 +96,15 @@ def test_what_was_derived_is_kept_beside_the_maps_and_replaced_whole(report, tmp
     read = ReportStore.open(path).read("a")
     assert [motif.id for motif in read.motifs] == ["m0", "m1"]
     assert len(read.instances) == 2
+    assert read.validity.summary == {"asked": 2.0}
+    assert read.validity.warnings == ("2 motifs were asked for",)
     assert steps(read) == ["find", "call"]
     np.testing.assert_array_equal(read.attributions.values, report.attributions.values)
 
     store.keep_derived("a", derive(read, FindMotifs(1)))
     again = ReportStore.open(path).read("a")
     assert len(again.motifs) == 1
+    assert again.validity.warnings == ("1 motifs were asked for",)
     assert again.instances is None
 
 

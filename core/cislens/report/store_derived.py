@@ -24,7 +24,8 @@ def write_derived(layout: Layout, report: MotifReport) -> None:
             write_table(unfinished / name, getattr(report, name))
         write_motifs(unfinished / "motifs", report.motifs)
         steps = list(report.provenance.derivations)
-        write_group(unfinished, {"tables": tables, "steps": steps, "warnings": list(report.validity.warnings)})
+        said = {"warnings": list(report.validity.warnings), "summary": dict(report.validity.summary)}
+        write_group(unfinished, {"tables": tables, "steps": steps, **said})
         old = layout.workshop / "derived-before"
         shutil.rmtree(old, ignore_errors=True)
         if layout.derived.exists():
@@ -40,10 +41,11 @@ def with_derived(layout: Layout, report: MotifReport) -> MotifReport:
     facts = read_attributes(layout.derived)
     held = facts["tables"]
     tables: dict[str, Any] = {name: read_table(layout.derived / name) if name in held else None for name in TABLES}
+    validity = replace(report.validity, summary=facts["summary"]).warned(*facts["warnings"])
     return replace(
         report,
         motifs=read_motifs(layout.derived / "motifs"),
-        validity=report.validity.warned(*facts["warnings"]),
+        validity=validity,
         provenance=replace(report.provenance, derivations=tuple(facts["steps"])),
         **tables,
     )
