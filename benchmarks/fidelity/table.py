@@ -111,6 +111,12 @@ def lines() -> Iterator[str]:
     yield ON_REAL
     for file in sorted(RESULTS.glob("train.[!am]*.json")):
         yield _real(json.loads(file.read_text()))
+    yield _share_of_data()
+
+
+def _share_of_data() -> str:
+    shares = [json.loads(file.read_text())["result"]["share_of_data"] for file in RESULTS.glob("train.*.json")]
+    return f"\nIn the {len(shares)} runs above, making batches took {max(shares, default=0):.1%} of the time at most.\n"
 
 
 def _real(cell: dict[str, Any]) -> str:
