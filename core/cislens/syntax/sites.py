@@ -1,0 +1,110 @@
+"""The instances of a report as arrays, and the pairs of them that share a sequence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from cislens.errors import ReportError
+from cislens.report import MotifReport
+
+Array = npt.NDArray[Any]
+# What the codes of `arrangements` stand for.
+ARRANGEMENTS = (("1-2", "++"), ("2-1", "++"), ("1-2", "+-"), ("2-1", "+-"))
+
+
+@dataclass(frozen=True, eq=False)
+class Sites:
+    """Hold the k instances of a report, in the order in which they stand in each sequence.
+
+    Parameters
+    ----------
+    motifs
+        Ids of the motifs, in the order of the report's.
+    n, length
+        How many sequences they were looked for in, and their length in bp.
+    motif, sequence : (k,)
+        Indices into the motifs and the sequences.
+    start, end : (k,)
+        0-based and half-open.
+    reverse : (k,)
+        Whether it reads on the minus strand.
+    """
+
+    motifs: tuple[str, ...]
+    n: int
+    length: int
+    motif: Array
+    sequence: Array
+    start: Array
+    end: Array
+    reverse: Array
+
+    @classmethod
+    def of(cls, report: MotifReport) -> Self:
+        """Read the instances of a report.
+
+        Raises
+        ------
+        ReportError
+            If it holds no table of instances, or one lies in a sequence that it does not hold.
+        """
+        table = report.instances
+        if table is None:
+            raise ReportError("syntax is counted over instances, but the report holds no table of them")
+        names = [motif.id for motif in report.motifs]
+        motifs = tuple(dict.fromkeys([*names, *map(str, table["motif"])]))
+        ids = report.sequences.ids or tuple(dict.fromkeys(map(str, table["sequence"])))
+        place = {name: i for i, name in enumerate(ids)}
+        if strangers := set(table["sequence"]) - set(place):
+            raise ReportError(f"instances must lie in the report's sequences, got one in {sorted(strangers)[0]!r}")
+        number = {name: i for i, name in enumerate(motifs)}
+        sequence = table["sequence"].map(place).to_numpy(np.intp)
+        start, end = table["start"].to_numpy(np.intp), table["end"].to_numpy(np.intp)
+        order = np.lexsort((end, start, sequence))
+        return cls(
+            motifs,
+            len(ids),
+            report.sequences.length or int(end.max(initial=0)),
+            table["motif"].map(number).to_numpy(np.intp)[order],
+            sequence[order],
+            start[order],
+            end[order],
+            (table["strand"] == "-").to_numpy(bool)[order],
+        )
+
+    def pairs(self, overlap: int) -> tuple[Array, Array]:
+        """Return (left, right): every two instances of one sequence that overlap by so many bp at most."""
+        parts = [(np.empty(0, np.intp),) * 2, *self._by_distance(overlap)]
+        left, right = (np.concatenate(part) for part in zip(*parts, strict=True))
+        return left, right
+
+    def _by_distance(self, overlap: int) -> Iterator[tuple[Array, Array]]:
+        for lag in range(1, len(self.motif)):
+            left = np.flatnonzero(self.sequence[lag:] == self.sequence[:-lag])
+            if not len(left):
+                return
+            apart = self.start[left + lag] - self.end[left] >= -overlap
+            yield left[apart], left[apart] + lag
+
+    def counts(self) -> Array:
+        """Return how many instances of each motif each sequence holds, (n, motifs)."""
+        held = np.zeros((self.n, len(self.motifs)), np.intp)
+        np.add.at(held, (self.sequence, self.motif), 1)
+        return held
+
+
+def arrangements(motif_left: Array, motif_right: Array, reverse_left: Array, reverse_right: Array) -> Array:
+    """Return the order and orientation of pairs, as indices into `ARRANGEMENTS`.
+
+    They are read on the strand on which motif_1 (the one with the smaller number) reads forward. Of two instances of
+    one motif the first to be read is motif_1; where they face each other or away, the left one.
+    """
+    both_reverse = reverse_left & reverse_right
+    first_is_left = (motif_left < motif_right) | ((motif_left == motif_right) & ~both_reverse)
+    turned = np.where(first_is_left, reverse_left, reverse_right)
+    return np.asarray(np.where(first_is_left == turned, 1, 0) + 2 * (reverse_left != reverse_right))
