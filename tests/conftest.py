@@ -12,6 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes is the machine's business: no test asserts a time.
+settings.register_profile("cislens", deadline=None)
+settings.load_profile("cislens")
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 COUNTED = ("real", "torch", "keras", "onnx", "peers", "gpu", "browser")
