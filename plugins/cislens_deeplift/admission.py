@@ -1,0 +1,133 @@
+"""Choose what the rules are applied to: the model's own module or a torch twin, whichever answers as the model does."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from cislens import Targeted
+from cislens.errors import CapabilityError
+from cislens.oracle.base import Oracle
+from cislens.oracle.counts import Counts
+from cislens.oracle.reverse_complement import ReverseComplementAverage
+from cislens_deeplift.own_module import BothStrands, OwnModule
+from cislens_deeplift.pairs import explain_pairs
+from cislens_deeplift.preflight import Uncovered, listed, uncovered
+from cislens_deeplift.scalar import Scalar
+from cislens_deeplift.translation import Untranslatable, translated
+from cislens_torch import TorchOracle
+from cislens_torch.layers import to_numpy
+from cislens_torch.tensors import evaluating
+
+Array = npt.NDArray[Any]
+PROBES = 8  # random sequences, an even number: rules see a batch as two halves
+TOLERANCE = 1e-5  # of a network's answers from the model's, over the larger of 1 and these
+INCOMPLETE = 1e-3  # share of the difference between two probes that contributions may miss
+TWIN = "largest difference of the torch twin from the model"
+
+
+@dataclass(frozen=True, eq=False)
+class Admitted:
+    """Hold what the rules are applied to, where it computes, and what the reader must know of it."""
+
+    scalar: Scalar
+    device: str
+    summary: Mapping[str, float] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+def admitted(targeted: Targeted, length: int, preflight: str) -> Admitted:
+    """Return a target as a module of which the rules cover everything.
+
+    Parameters
+    ----------
+    targeted
+        One target of a model.
+    length
+        Of the sequences, in bp.
+    preflight
+        "refuse" or "warn".
+
+    Raises
+    ------
+    CapabilityError
+        If neither the model's own module is covered nor a twin can be made; it names the modules and layers.
+    """
+    model, head = uncounted(targeted.oracle), targeted.heads[0]
+    strand = uncounted(model.oracle) if isinstance(model, ReverseComplementAverage) else model
+    probes = random_sequences(length, model.dtype)
+
+    def scalar_of(network: nn.Module) -> Scalar:
+        whole = network if strand is model else BothStrands(network, model.heads)
+        return Scalar(whole, targeted.targets[0], head)
+
+    own = own_module(strand, head.name, probes)
+    misses: tuple[Uncovered, ...] = ()
+    if own is not None:
+        misses = confirmed(uncovered(own.oracle), scalar_of(own), own.device, probes)
+        if not misses:
+            return Admitted(scalar_of(own), own.device)
+    try:
+        twin = translated(strand, head, probes)
+    except Untranslatable as reason:
+        if own is not None and preflight == "warn":
+            told = f"what no rule covers is taken as linear, so that contributions may be wrong: {listed(misses)}"
+            return Admitted(scalar_of(own), own.device, warnings=(told,))
+        also = f"; and of its own module, {listed(misses)}" if misses else ""
+        raise CapabilityError(
+            f"deeplift_shap needs each nonlinearity of {model.name} in a form that has a rule, but {reason}{also}: use "
+            f"modules of torch.nn, choose another explainer{', or state preflight=warn' if misses else ''}"
+        ) from reason
+    device = "cuda" if torch.cuda.is_available() and model.device != "cpu" else "cpu"
+    return Admitted(scalar_of(twin.to(device)), device, {TWIN: deviation(twin, strand, head.name, probes)})
+
+
+def uncounted(oracle: Oracle) -> Oracle:
+    """Return an oracle whose counts are its own: to look at a model once a run is no cost of a sequence."""
+    asked = copy.copy(oracle)
+    asked.counts = Counts()
+    return asked
+
+
+def random_sequences(length: int, dtype: npt.DTypeLike) -> Array:
+    """Return one-hot sequences (PROBES, length, 4), the same for every model."""
+    return np.eye(4, dtype=dtype)[np.random.default_rng(0).integers(0, 4, (PROBES, length))]
+
+
+def own_module(oracle: Oracle, head: str, probes: Array) -> OwnModule | None:
+    """Return a torch model's module, where it takes any batch and answers as the oracle does, with nothing changed."""
+    if not isinstance(oracle, TorchOracle) or oracle.graph is None or oracle.fixed_batch is not None:
+        return None
+    own = OwnModule(oracle)
+    return own if deviation(own, oracle, head, probes) <= TOLERANCE else None
+
+
+def deviation(network: nn.Module, oracle: Oracle, head: str, probes: Array) -> float:
+    """Return the largest difference of a network from its model, over the larger of 1 and the model's answers."""
+    device = next((parameter.device for parameter in network.parameters()), None)
+    with torch.no_grad(), evaluating(network):
+        answers = to_numpy(network(torch.from_numpy(probes.swapaxes(1, 2).copy()).to(device))[head])
+    expected = oracle.predict(probes)[head]
+    return float(np.abs(answers - expected).max() / max(1.0, np.abs(expected).max()))
+
+
+def confirmed(misses: tuple[Uncovered, ...], scalar: Scalar, device: str, probes: Array) -> tuple[Uncovered, ...]:
+    """Return what is surely not covered; where that is nothing, what may not be, if contributions do not add up."""
+    sure = tuple(miss for miss in misses if miss.surely)
+    if sure or not misses:
+        return sure
+    half = len(probes) // 2
+    for x, reference in zip(probes[:half], probes[half:], strict=True):
+        contributions, at_reference = explain_pairs(scalar, device, x, reference[None], half)
+        at_sequence = float(scalar.answered[0][0])
+        difference = at_sequence - at_reference[0]
+        if abs((contributions * x).sum() - difference) > INCOMPLETE * max(abs(difference), abs(at_sequence)):
+            return misses
+    return ()
