@@ -105,7 +105,7 @@ class Counted:
 
 def _together(first: Array, second: Array) -> CoOccurrence:
     """Test whether two motifs share sequences more often than if each chose its sequences alone (hypergeometric)."""
-    from scipy.stats import hypergeom  # type: ignore[import-untyped]
+    from scipy.stats import hypergeom
 
     n, both = len(first), int((first & second).sum())
     p_value = float(hypergeom.sf(both - 1, n, int(first.sum()), int(second.sum())))
@@ -114,7 +114,7 @@ def _together(first: Array, second: Array) -> CoOccurrence:
 
 def _shared(count: Array) -> CoOccurrence:
     """Test whether more sequences hold a motif twice than if each instance chose its sequence alone (binomial)."""
-    from scipy.stats import binom  # type: ignore[import-untyped]
+    from scipy.stats import binom
 
     n, instances, both = len(count), int(count.sum()), int((count > 1).sum())
     chance = float(binom.sf(1, instances, 1 / max(n, 1)))
