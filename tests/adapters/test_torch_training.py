@@ -35,18 +35,26 @@ pytestmark = pytest.mark.torch
 
 @dataclass(frozen=True)
 class Watched(TorchTrainer):
-    """Train a network that keeps what it is shown."""
+    """Train a network that keeps what it is shown, and what torch draws at each step."""
 
     name: ClassVar[str] = "watched"
 
     def network(self, length: int, outputs: int) -> nn.Module:
         shown.clear()
+        drawn.clear()
         network = nn.Sequential(nn.Flatten(), nn.Linear(4 * length, outputs))
-        network.register_forward_pre_hook(lambda module, inputs: shown.append(inputs[0]) if module.training else None)
+        network.register_forward_pre_hook(watch)
         return network
 
 
 shown: list[Any] = []
+drawn: list[float] = []
+
+
+def watch(module: nn.Module, inputs: tuple[Any, ...]) -> None:
+    if module.training:
+        shown.append(inputs[0])
+        drawn.append(float(torch.rand(())))
 
 
 # ---- seeds ------------------------------------------------------------------------------------------------
@@ -87,6 +95,11 @@ def test_the_users_number_type_and_threads_stay_as_they_are_and_training_is_in_f
     from safetensors.torch import load_file
 
     assert {t.dtype for t in load_file(path).values()} == {torch.float32, torch.int64}
+
+
+def test_each_epoch_has_a_dropout_of_its_own(tmp_path: Path) -> None:
+    Watched(**{**QUICK, "epochs": 3}).train(array_data(), tmp_path, TrainingContext())
+    assert len(set(drawn)) == len(drawn) == len(shown) == 3 * 6
 
 
 # ---- stopping ---------------------------------------------------------------------------------------------
