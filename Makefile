@@ -69,6 +69,7 @@ benchmarks: benchmark-env ## measure beside peers; needs CISLENS_REAL_DATA
 	$(BIN)/python benchmarks/ism.py
 	$(BIN)/python benchmarks/simulate.py
 	$(BIN)/python benchmarks/variants.py
+	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/table.py
 
 clean: ## remove everything that was built, .venv too
