@@ -125,9 +125,7 @@ def confirmed(misses: tuple[Uncovered, ...], scalar: Scalar, device: str, probes
         return sure
     half = len(probes) // 2
     for x, reference in zip(probes[:half], probes[half:], strict=True):
-        contributions, at_reference = explain_pairs(scalar, device, x, reference[None], half)
-        at_sequence = float(scalar.answered[0][0])
-        difference = at_sequence - at_reference[0]
-        if abs((contributions * x).sum() - difference) > INCOMPLETE * max(abs(difference), abs(at_sequence)):
+        found = explain_pairs(scalar, device, x, reference[None], half)
+        if abs(found.delta) > INCOMPLETE * max(abs(found.difference), abs(found.value)):
             return misses
     return ()

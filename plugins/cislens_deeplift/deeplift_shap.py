@@ -14,6 +14,7 @@ from cislens.backgrounds import parse_background
 Array = npt.NDArray[Any]
 FEWEST = 5  # references
 TOLERATED = 0.01  # convergence delta over the difference to be explained, above which the reader is warned
+ESTRANGED = 1e-4  # difference of what was explained from the model's answer, over the larger of 1 and that
 
 
 @dataclass(frozen=True)
@@ -76,22 +77,20 @@ class DeepLiftShap(Explainer):
         chosen = admitted(oracle, sequences.length, self.preflight)
         n = len(sequences)
         values = np.zeros((1, n, sequences.length, 4), oracle.dtype)
-        deltas, differences = np.zeros((1, n)), np.zeros((1, n))
+        deltas, differences, answers = np.zeros((1, n)), np.zeros((1, n)), np.zeros(n)
         for i, x in enumerate(sequences.onehot):
             drawn = background.sample(x[None], self.shuffles, context.rng(i))[0]
-            maps, at_references = explain_pairs(chosen.scalar, chosen.device, x, drawn, self.batch)
+            found = explain_pairs(chosen.scalar, chosen.device, x, drawn, self.batch)
             oracle.counts.predictions += 2 * self.shuffles
             oracle.counts.pullbacks += 2 * self.shuffles
-            values[0, i] = maps if self.hypothetical else maps * x
-            differences[0, i] = context.predictions[i, 0] - at_references.mean()
-            deltas[0, i] = (maps * x).sum() - differences[0, i]
+            values[0, i] = found.contributions if self.hypothetical else found.contributions * x
+            deltas[0, i], differences[0, i], answers[i] = found.delta, found.difference, found.value
             context.progress(i + 1, n)
+        told = (*chosen.warnings, *_warnings(deltas, differences), *_estranged(answers, context.predictions[:, 0]))
         return MotifReport(
             sequences,
             attributions=Attributions(values, hypothetical=self.hypothetical, gauge="reference", unit="target"),
-            validity=Validity(
-                {"convergence delta": deltas}, chosen.summary, (*chosen.warnings, *_warnings(deltas, differences))
-            ),
+            validity=Validity({"convergence delta": deltas}, chosen.summary, told),
         )
 
     def cost(self, n: int, length: int, targets: int) -> tuple[int, int]:
@@ -111,4 +110,14 @@ def _warnings(deltas: Array, differences: Array) -> tuple[str, ...]:
     return (
         f"for some sequences the contributions miss f(x) - mean f(reference) by more than {TOLERATED:.0%} of it (see "
         "the convergence delta): f(x) is as the references are, or the model does something that no rule covers",
+    )
+
+
+def _estranged(answers: Array, predictions: Array) -> tuple[str, ...]:
+    off = np.abs(answers - predictions) / np.maximum(1, np.abs(predictions))
+    if not (off > ESTRANGED).any():
+        return ()
+    return (
+        f"what was explained answers some sequences otherwise than the model, by up to {off.max():.1e}, although it "
+        "agreed on random ones: compare with another explainer",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,31 @@ from cislens_torch.tensors import evaluating
 Array = npt.NDArray[Any]
 
 
-def explain_pairs(scalar: Scalar, device: str, x: Array, references: Array, batch: int) -> tuple[Array, Array]:
-    """Return hypothetical contributions averaged over references, and the scalar's values at the references.
+@dataclass(frozen=True, eq=False)
+class Explained:
+    """What one sequence's references tell of it.
+
+    Parameters
+    ----------
+    contributions : (length, 4)
+        Hypothetical, averaged over the references, in the scalar's unit; those at observed bases add up to
+        `difference`.
+    value
+        The scalar at the sequence.
+    difference
+        From its mean at the references.
+    delta
+        What the contributions add up to, less `difference`.
+    """
+
+    contributions: Array
+    value: float
+    difference: float
+    delta: float
+
+
+def explain_pairs(scalar: Scalar, device: str, x: Array, references: Array, batch: int) -> Explained:
+    """Return what the references tell of a sequence.
 
     Parameters
     ----------
@@ -30,13 +54,6 @@ def explain_pairs(scalar: Scalar, device: str, x: Array, references: Array, batc
         Its references, one-hot.
     batch
         Pairs that are computed together.
-
-    Returns
-    -------
-    contributions : (length, 4)
-        In the scalar's unit; those at observed bases add up to f(x) minus the mean of f(reference).
-    values : (k,)
-        Of the references.
     """
     scalar.answered.clear()
     with warnings.catch_warnings(), evaluating(scalar, frozen=True):
@@ -55,8 +72,11 @@ def explain_pairs(scalar: Scalar, device: str, x: Array, references: Array, batc
     assert isinstance(multipliers, torch.Tensor)
     slopes = multipliers[0].transpose(1, 2).numpy().astype(np.float64)
     baseline = (slopes * references).sum(-1, keepdims=True)
-    at_references = torch.cat([values.chunk(2)[1] for values in scalar.answered])
-    return (slopes - baseline).mean(0), at_references.cpu().numpy().astype(np.float64)
+    contributions = (slopes - baseline).mean(0)
+    at_sequence, at_references = torch.cat([torch.stack(y.chunk(2)) for y in scalar.answered], 1).double().cpu()
+    value = float(at_sequence[0])
+    difference = value - float(at_references.mean())
+    return Explained(contributions, value, difference, float((contributions * x).sum()) - difference)
 
 
 def _channels_first(onehot: Array) -> torch.Tensor:

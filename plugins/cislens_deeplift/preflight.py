@@ -9,26 +9,24 @@ from cislens.oracle.layer import Layer
 from cislens_deeplift.own_module import watched
 from cislens_deeplift.rules import COVERED
 from cislens_torch import TorchOracle
-from cislens_torch.layers import Graph
+from cislens_torch.axes import REARRANGING
+from cislens_torch.operation import Operation
 
 # What is linear in the values that come from the sequence, so that its gradient is the right multiplier.
 LINEAR_KINDS = frozenset(
     {"input", "convolution", "dense", "dropout", "flatten", "add", "concatenate", "pad", "permute"}
 )
-LINEAR_FUNCTIONS = frozenset({"batch_norm", "sum", "mean", "nansum", "neg", "flip", "roll", "cumsum", "diff"})
-# Linear where the sequence comes in once, and something else where it comes in twice (x * x, c / x, x @ x.T).
-LINEAR_ONCE = frozenset(
-    {"mul", "multiply", "div", "divide", "true_divide", "matmul", "mm", "bmm", "einsum", "bilinear"}
-)
+LINEAR_FUNCTIONS = REARRANGING | {"sum", "mean", "nansum", "neg"}
+NONLINEAR_REDUCTIONS = frozenset("max min amax amin logsumexp std var prod median argmax argmin".split())
 
 
 @dataclass(frozen=True)
 class Uncovered:
-    """Name an operation without a rule, and say why it has none; `surely` unless only measuring can tell."""
+    """Name an operation without a rule, and say why it has none; not `surely` where only measuring can tell."""
 
     name: str
     reason: str
-    surely: bool = True
+    surely: bool
 
     def __str__(self) -> str:
         return f"{self.name} {self.reason}"
@@ -40,9 +38,16 @@ def uncovered(oracle: TorchOracle) -> tuple[Uncovered, ...]:
     The operations are those that the adapter saw torch execute. One that is not linear needs a module of its own whose
     class has a rule: a function called inside a forward has nothing that a rule could be hooked to.
     """
-    assert oracle.graph is not None
-    found = (_examined(layer, oracle.graph, oracle) for layer in oracle.graph.layers if not _is_linear(layer, oracle))
-    return tuple(miss for miss in found if miss is not None)
+    found = []
+    for layer in oracle.layers():
+        if layer.kind in LINEAR_KINDS:
+            continue
+        assert oracle.graph is not None
+        operation = oracle.graph.operation(layer.name)
+        reason = None if _is_linear(layer, operation) else _why_uncovered(operation, oracle)
+        if reason is not None:
+            found.append(Uncovered(layer.name, reason, _is_surely_nonlinear(layer, operation)))
+    return tuple(found)
 
 
 def listed(misses: Iterable[Uncovered]) -> str:
@@ -50,24 +55,28 @@ def listed(misses: Iterable[Uncovered]) -> str:
     return ", ".join(map(str, misses))
 
 
-def _is_linear(layer: Layer, oracle: TorchOracle) -> bool:
-    if layer.kind in LINEAR_KINDS:
-        return True
+def _is_linear(layer: Layer, operation: Operation) -> bool:
+    averages = layer.kind == "normalisation" and operation.function == "batch_norm"
+    return averages or operation.function in LINEAR_FUNCTIONS or "avg_pool" in operation.function
+
+
+def _is_surely_nonlinear(layer: Layer, operation: Operation) -> bool:
+    """Tell what is known; a product may be one with a constant, and a function of no known kind anything."""
+    open_to_doubt = layer.kind in ("other", "multiply") and len(operation.inputs) == 1
+    return not open_to_doubt or operation.function in NONLINEAR_REDUCTIONS
+
+
+def _why_uncovered(operation: Operation, oracle: TorchOracle) -> str | None:
     assert oracle.graph is not None
-    function = oracle.graph.operation(layer.name).function
-    return function in LINEAR_FUNCTIONS or "avg_pool" in function
-
-
-def _examined(layer: Layer, graph: Graph, oracle: TorchOracle) -> Uncovered | None:
-    operation = graph.operation(layer.name)
-    invocation = graph.trace.invocations[operation.invocation]
+    invocation = oracle.graph.trace.invocations[operation.invocation]
     if not invocation.path or invocation.within > 1:
-        if operation.function in LINEAR_ONCE and len(operation.inputs) == 1:
-            return Uncovered(layer.name, f"({operation.function}) may read the sequence more than once", surely=False)
-        return Uncovered(layer.name, f"calls {operation.function} as a function, not as a module")
+        return f"calls {operation.function} as a function, not as a module"
     module = watched(oracle).get_submodule(invocation.path)
+    kind = type(module).__name__
     if type(module) not in COVERED:
-        return Uncovered(layer.name, f"is a {type(module).__name__}, which has no rule")
+        return f"is a {kind}, which has no rule"
     if getattr(module, "inplace", False):
-        return Uncovered(layer.name, f"is a {type(module).__name__} that works in place, where no rule can be hooked")
+        return f"is a {kind} that works in place, where no rule can be hooked"
+    if module._backward_hooks:
+        return f"is a {kind} with a backward hook of its own, beside which no rule can be hooked"
     return None
