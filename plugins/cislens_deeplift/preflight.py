@@ -10,6 +10,7 @@ from cislens_deeplift.own_module import watched
 from cislens_deeplift.rules import COVERED
 from cislens_torch import TorchOracle
 from cislens_torch.axes import REARRANGING
+from cislens_torch.kinds import ACTIVATIONS
 from cislens_torch.operation import Operation
 
 # What is linear in the values that come from the sequence, so that its gradient is the right multiplier.
@@ -17,7 +18,7 @@ LINEAR_KINDS = frozenset(
     {"input", "convolution", "dense", "dropout", "flatten", "add", "concatenate", "pad", "permute"}
 )
 LINEAR_FUNCTIONS = REARRANGING | {"sum", "mean", "nansum", "neg"}
-NONLINEAR_REDUCTIONS = frozenset("max min amax amin logsumexp std var prod median argmax argmin".split())
+NONLINEAR = ACTIVATIONS | frozenset("max min amax amin logsumexp std var prod median argmax argmin".split())
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def _is_linear(layer: Layer, operation: Operation) -> bool:
 def _is_surely_nonlinear(layer: Layer, operation: Operation) -> bool:
     """Tell what is known; a product may be one with a constant, and a function of no known kind anything."""
     open_to_doubt = layer.kind in ("other", "multiply") and len(operation.inputs) == 1
-    return not open_to_doubt or operation.function in NONLINEAR_REDUCTIONS
+    return not open_to_doubt or operation.function in NONLINEAR
 
 
 def _why_uncovered(operation: Operation, oracle: TorchOracle) -> str | None:
