@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +19,7 @@ from cislens.oracle.counts import Counts
 from cislens.oracle.reverse_complement import ReverseComplementAverage
 from cislens_deeplift.own_module import BothStrands, OwnModule
 from cislens_deeplift.pairs import explain_pairs
-from cislens_deeplift.preflight import Uncovered, listed, uncovered
+from cislens_deeplift.preflight import Uncovered, listed, of_one_number, uncovered
 from cislens_deeplift.scalar import Scalar
 from cislens_deeplift.translation import Untranslatable, translated
 from cislens_torch import TorchOracle
@@ -64,22 +64,23 @@ def admitted(targeted: Targeted, length: int, preflight: str) -> Admitted:
     strand = uncounted(model.oracle) if isinstance(model, ReverseComplementAverage) else model
     probes = random_sequences(length, model.dtype)
 
-    def scalar_of(network: nn.Module) -> Scalar:
+    def scalar_of(network: nn.Module, kinds: Iterable[type[nn.Module]] = ()) -> Scalar:
         whole = network if strand is model else BothStrands(network, model.heads)
-        return Scalar(whole, targeted.targets[0], head)
+        return Scalar(whole, targeted.targets[0], head, kinds)
 
     own = own_module(strand, head.name, probes)
     misses: tuple[Uncovered, ...] = ()
     if own is not None:
-        misses = confirmed(uncovered(own.oracle), scalar_of(own), own.device, probes)
+        scalar = scalar_of(own, of_one_number(own.oracle))
+        misses = confirmed(uncovered(own.oracle), scalar, own.device, probes)
         if not misses:
-            return Admitted(scalar_of(own), own.device)
+            return Admitted(scalar, own.device)
     try:
         twin = translated(strand, head, probes)
     except Untranslatable as reason:
         if own is not None and preflight == "warn":
             told = f"what no rule covers is taken as linear, so that contributions may be wrong: {listed(misses)}"
-            return Admitted(scalar_of(own), own.device, warnings=(told,))
+            return Admitted(scalar_of(own, of_one_number(own.oracle)), own.device, warnings=(told,))
         also = f"; and of its own module, {listed(misses)}" if misses else ""
         raise CapabilityError(
             f"deeplift_shap needs each nonlinearity of {model.name} in a form that has a rule, but {reason}{also}: use "

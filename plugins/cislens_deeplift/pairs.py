@@ -11,7 +11,6 @@ import numpy.typing as npt
 import torch
 from tangermeme.deep_lift_shap import deep_lift_shap
 
-from cislens_deeplift.rules import further_rules
 from cislens_deeplift.scalar import Scalar
 from cislens_torch.tensors import evaluating
 
@@ -64,7 +63,7 @@ def explain_pairs(scalar: Scalar, device: str, x: Array, references: Array, batc
             _channels_first(x[None]),
             references=_channels_first(references)[None],
             batch_size=batch,
-            additional_nonlinear_ops=further_rules(),
+            additional_nonlinear_ops=scalar.rules,
             raw_outputs=True,
             only_warn=True,
             device=device,

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from torch import nn
+
 from cislens.oracle.layer import Layer
 from cislens_deeplift.own_module import watched
 from cislens_deeplift.rules import COVERED
 from cislens_torch import TorchOracle
 from cislens_torch.axes import REARRANGING
-from cislens_torch.kinds import ACTIVATIONS
+from cislens_torch.kinds import ACTIVATIONS, ALONG_AN_AXIS
 from cislens_torch.operation import Operation
 
 # What is linear in the values that come from the sequence, so that its gradient is the right multiplier.
@@ -31,6 +33,17 @@ class Uncovered:
 
     def __str__(self) -> str:
         return f"{self.name} {self.reason}"
+
+
+def of_one_number(oracle: TorchOracle) -> frozenset[type[nn.Module]]:
+    """Return the classes of modules that apply one function of one number and do nothing else, whatever their names."""
+    assert oracle.graph is not None
+    paths = {
+        oracle.graph.trace.invocations[operation.invocation].path
+        for operation in oracle.graph.trace.operations.values()
+        if _is_of_one_number(operation, oracle)
+    }
+    return frozenset(type(watched(oracle).get_submodule(path)) for path in paths)
 
 
 def uncovered(oracle: TorchOracle) -> tuple[Uncovered, ...]:
@@ -67,6 +80,15 @@ def _is_surely_nonlinear(layer: Layer, operation: Operation) -> bool:
     return not open_to_doubt or operation.function in NONLINEAR
 
 
+def _is_of_one_number(operation: Operation, oracle: TorchOracle) -> bool:
+    """Tell whether an operation is a function of one number, all that its module does, and keeps values in place."""
+    assert oracle.graph is not None
+    trace = oracle.graph.trace
+    invocation = trace.invocations[operation.invocation]
+    alone = bool(invocation.path) and invocation.within == 1 and operation.function in ACTIVATIONS - ALONG_AN_AXIS
+    return alone and [operation.shape] == [trace.operations[i].shape for i in operation.inputs if i in trace.operations]
+
+
 def _why_uncovered(operation: Operation, oracle: TorchOracle) -> str | None:
     assert oracle.graph is not None
     invocation = oracle.graph.trace.invocations[operation.invocation]
@@ -74,7 +96,7 @@ def _why_uncovered(operation: Operation, oracle: TorchOracle) -> str | None:
         return f"calls {operation.function} as a function, not as a module"
     module = watched(oracle).get_submodule(invocation.path)
     kind = type(module).__name__
-    if type(module) not in COVERED:
+    if type(module) not in COVERED and not _is_of_one_number(operation, oracle):
         return f"is a {kind}, which has no rule"
     if getattr(module, "inplace", False):
         return f"is a {kind} that works in place, where no rule can be hooked"

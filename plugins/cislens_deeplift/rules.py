@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -69,6 +69,6 @@ OF_SEVERAL: tuple[type[nn.Module], ...] = (
 COVERED = frozenset((*OF_ONE_NUMBER, *OF_SEVERAL))
 
 
-def further_rules() -> dict[type[nn.Module], Callable[..., Any]]:
-    """Return the rules to add to tangermeme's own."""
-    return {**dict.fromkeys(OF_ONE_NUMBER, rescale), Largest: share_of_maxima}
+def further_rules(of_one_number: Iterable[type[nn.Module]]) -> dict[type[nn.Module], Callable[..., Any]]:
+    """Return the rules to add to tangermeme's own, with those of further modules that are functions of one number."""
+    return {**dict.fromkeys((*OF_ONE_NUMBER, *of_one_number), rescale), Largest: share_of_maxima}

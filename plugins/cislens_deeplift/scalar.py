@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -10,7 +11,7 @@ from torch import nn
 from cislens.oracle.head import Head
 from cislens.reduction import SATURATION, reduce
 from cislens.target import Target
-from cislens_deeplift.rules import Clip, Exponential, Largest, Logarithm
+from cislens_deeplift.rules import Clip, Exponential, Largest, Logarithm, further_rules
 
 Tensor = torch.Tensor
 
@@ -24,13 +25,18 @@ class Scalar(nn.Module):
         Takes (n, 4, length) and gives each head's tensor by name.
     target, head
         What is explained of it.
+    of_one_number
+        Classes of the network's modules, beside those of torch, that apply a function of one number.
     """
 
-    def __init__(self, network: nn.Module, target: Target, head: Head) -> None:
+    def __init__(
+        self, network: nn.Module, target: Target, head: Head, of_one_number: Iterable[type[nn.Module]] = ()
+    ) -> None:
         super().__init__()
         self.network = network
         self.target, self.head = target, head
         self.functions = RuledFunctions()
+        self.rules = further_rules(of_one_number)
         self.answered: list[Tensor] = []
 
     def forward(self, x: Tensor) -> Tensor:

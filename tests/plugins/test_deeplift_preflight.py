@@ -86,6 +86,20 @@ class OwnReLU(nn.ReLU):
     """A ReLU of the user's own class."""
 
 
+class OwnExponential(nn.Module):
+    """A function of one number, as a module."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.exp(x)
+
+
+class Transposing(nn.Module):
+    """A function of one number that moves its values elsewhere."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.exp(x.transpose(1, 2))
+
+
 def softmaxed_over_positions(y: torch.Tensor) -> torch.Tensor:
     return y * torch.softmax(y.sum(1, keepdim=True), -1)
 
@@ -115,7 +129,7 @@ TRAPS = {
     "LSTM": (Between(Recurrent()), "middle.lstm is a LSTM, which has no rule", "refused"),
     "instance norm": (Between(nn.InstanceNorm1d(UNITS)), "middle is a InstanceNorm1d, which has no rule", "refused"),
     "ReLU in place": (Between(nn.ReLU(inplace=True)), "middle is a ReLU that works in place", "twin"),
-    "ReLU of one's own": (Between(OwnReLU()), "middle is a OwnReLU, which has no rule", "twin"),
+    "transposing": (Between(Transposing()), "middle is a Transposing, which has no rule", "twin"),
 }
 
 
@@ -140,6 +154,8 @@ def test_a_planted_trap_is_refused_by_name_or_explained_completely_through_a_twi
 
 
 COVERED = {
+    "ReLU of one's own": Between(OwnReLU()),
+    "exponential of one's own": Between(OwnExponential()),
     "ReLU in two places": Between(Reused()),
     "maximal pooling": Between(nn.MaxPool1d(3, 2), positions=(INNER - 3) // 2 + 1),
     "SiLU": Between(nn.SiLU()),
