@@ -61,7 +61,7 @@ ACTIVATIONS: dict[str, tuple[Callable[[], nn.Module], ...]] = {
 
 def candidates(layer: Layer, sources: Sources, arrays: Arrays) -> Iterator[nn.Module]:
     """Yield modules that a layer may be, each of which can be called with tensors like its sources."""
-    if layer.kind in KINDS:
+    if sources and layer.kind in KINDS:
         yield from KINDS[layer.kind](layer, sources, arrays)
 
 

@@ -14,7 +14,7 @@ from cislens.oracle.base import Oracle
 from cislens.oracle.head import Head
 from cislens.oracle.layer import Layer
 from cislens_deeplift.candidates import activations, candidates
-from cislens_deeplift.twin import Constant, PositionsFirst, Reshaped, Translated, Twin
+from cislens_deeplift.twin import PositionsFirst, Reshaped, Translated, Twin
 
 Array = npt.NDArray[Any]
 Tensor = torch.Tensor
@@ -71,11 +71,6 @@ class _Translation:
             return
         if any(name not in self.values for name in layer.inputs):
             return  # behind a layer that failed
-        if not layer.inputs:
-            value = self._expected(layer, pre=False)
-            self.steps[layer.name] = Translated(Constant(value[:1]), (self.sequence,))
-            self.values[layer.name] = value
-            return
         sources = [self.values[name] for name in layer.inputs]
         arrays = self.oracle.weights(layer.name)
         is_activation = layer.kind == "activation"

@@ -86,20 +86,6 @@ class Concatenation(nn.Module):
         return torch.cat(values, 1)
 
 
-class Constant(nn.Module):
-    """Give values that do not come from the sequence, such as those of a further input."""
-
-    values: Tensor
-
-    def __init__(self, values: Tensor) -> None:
-        super().__init__()
-        self.register_buffer("values", values)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the values (1, units, positions) for each of the sequences x."""
-        return self.values.expand(len(x), *self.values.shape[1:])
-
-
 class PositionsFirst(nn.Module):
     """Swap units and positions."""
 
