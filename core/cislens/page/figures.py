@@ -11,36 +11,31 @@ import numpy.typing as npt
 
 from cislens.motif import Motif
 from cislens.page.gathering import CENTRING, Gathered
-from cislens.page.logo import svg_logo, text_of, ticks, y_range
+from cislens.page.logo import svg_logo, text_of, ticks
 
 Array = npt.NDArray[Any]
 
 WHOLE = 300  # bp that are shown at once
 WINDOW = 200  # bp shown of what is longer
 STATIC_TRACKS = 4
-MOTIF_STEP, MOTIF_HEIGHT = 16, 92  # px of a column, and of a logo with its axis
 STRIP_WIDTH, STRIP_HEIGHT, STRIP_BASE, STRIP_MARGIN = 520.0, 92.0, 68.0, 14.0
 
 
-def motif_logo(motif: Motif, *, before: int = 0, columns: int = 0, name: str = "") -> tuple[str, str]:
+def motif_logo(motif: Motif) -> tuple[str, str]:
     """Return a motif's logo and what its letters' heights mean.
 
     Counts, probabilities and weights are drawn as information content, each letter its share of it; contributions as
-    they are. Empty columns before and after it, `columns` in all, let two motifs stand aligned.
+    they are.
     """
-    columns = max(columns, before + len(motif))
-    width, title = 58 + MOTIF_STEP * columns, f"logo of motif {name or motif.name}"
+    width = 64 + 22 * len(motif)
+    title = f"logo of motif {motif.name}"
     if motif.kind == "contributions":
-        heights, unit, meaning = motif.matrix, "contribution", "mean contribution"
-    else:
-        pseudocount = 1.0 if motif.kind == "counts" else 0.0  # a position that nobody counted is no division by zero
-        known = replace(motif, matrix=motif.probabilities(pseudocount), kind="probabilities")
-        heights = known.matrix * np.maximum(known.information(), 0)[:, None]
-        unit, meaning = "bits", "information content"
-    # What is less than a pixel tall is not seen, and would make most of the page's size.
-    heights = np.where(np.abs(heights) * (MOTIF_HEIGHT - 32) < np.ptp(y_range(heights)), 0.0, heights)
-    padded = np.pad(heights, ((before, columns - before - len(motif)), (0, 0)))
-    return svg_logo(padded, width, MOTIF_HEIGHT, start=1 - before, unit=unit, title=title), meaning
+        return svg_logo(motif.matrix, width, 120, start=1, unit="contribution", title=title), "mean contribution"
+    pseudocount = 1.0 if motif.kind == "counts" else 0.0  # a position that nobody counted is no division by zero
+    known = replace(motif, matrix=motif.probabilities(pseudocount), kind="probabilities")
+    bits = np.maximum(known.information(), 0)
+    logo = svg_logo(known.matrix * bits[:, None], width, 120, start=1, unit="bits", title=title)
+    return logo, "information content"
 
 
 def static_logos(gathered: Gathered) -> list[tuple[str, str]]:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from cislens.motif import Motif
+from cislens.page.figures import motif_logo
 from cislens.page.gathering import Gathered, target_texts
 from cislens.page.logo import text_of
 from cislens.page.payload import Plan
@@ -22,6 +24,7 @@ Array = npt.NDArray[Any]
 
 MOST_ROWS = 20
 MOST_DROPPED = 200
+MOST_MOTIFS = 60
 MOST_COLUMNS = 12
 DOI = re.compile(r"10\.\d{4,9}/\S+")
 
@@ -106,11 +109,12 @@ def explainers(gathered: Gathered) -> list[dict[str, Any]]:
     rows = []
     for label, report in gathered.reports.items():
         made = report.provenance
+        settings = ", ".join(f"{name} = {_setting(value)}" for name, value in made.settings.items())
         rows.append(
             {
                 "label": label,
                 "explainer": made.explainer or "not recorded",
-                "settings": _settings(made.settings),
+                "settings": settings or "none",
                 "targets": ", ".join(target_texts(report)) or "none",
                 "emits": ", ".join(report.emits) or "nothing",
                 "seed": made.seed,
@@ -121,10 +125,6 @@ def explainers(gathered: Gathered) -> list[dict[str, Any]]:
             }
         )
     return rows
-
-
-def _settings(held: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} = {_setting(value)}" for name, value in held.items()) or "none"
 
 
 def _setting(value: Any) -> str:
@@ -210,6 +210,25 @@ def notes(gathered: Gathered) -> list[str]:
     return list(dict.fromkeys(note for report in gathered.reports.values() for note in report.sequences.notes))
 
 
+def motifs(gathered: Gathered) -> list[dict[str, Any]]:
+    """Return for each report with motifs its logos and how many there are."""
+    found = []
+    for label, report in gathered.reports.items():
+        if report.motifs:
+            cards = [_motif(motif) for motif in report.motifs[:MOST_MOTIFS]]
+            found.append({"label": label, "cards": cards, "total": len(report.motifs)})
+    return found
+
+
+def _motif(motif: Motif) -> dict[str, Any]:
+    logo, meaning = motif_logo(motif)
+    facts = [f"{len(motif)} bp", motif.kind, meaning]
+    if motif.sites is not None:
+        facts.append(f"{motif.sites:,} sites")
+    consensus = "" if motif.kind == "contributions" else motif.consensus()
+    return {"id": motif.id, "name": motif.name, "facts": ", ".join(facts), "consensus": consensus, "logo": logo}
+
+
 def tables(gathered: Gathered) -> list[dict[str, Any]]:
     """Return the first rows of each table of each report."""
     found = []
@@ -229,23 +248,6 @@ def _cell(value: Any) -> str:
     if isinstance(value, tuple | list | np.ndarray):
         return ", ".join(_cell(item) for item in value)
     return str(value)
-
-
-def steps(gathered: Gathered) -> list[dict[str, Any]]:
-    """Return a row for each step that derived a part of a report."""
-    return [
-        {
-            "label": label,
-            "derivation": step["derivation"],
-            "gives": ", ".join(step["gives"]),
-            "settings": _settings(step["settings"]),
-            "seed": step["seed"],
-            "seconds": text_of(float(step["seconds"]), 3),
-            "references": [reference(text) for text in step["references"]],
-        }
-        for label, report in gathered.reports.items()
-        for step in report.provenance.derivations
-    ]
 
 
 def provenance(gathered: Gathered) -> list[tuple[str, str]]:
