@@ -20,7 +20,7 @@ SYMBOLS = {"*": "the allele * is deleted with a variant before it", ".": "there 
 class Allele(NamedTuple):
     """One alternative allele of a record, with the two windows that the model is to compare.
 
-    Parameters
+    Attributes
     ----------
     record
         Its line of the file.
