@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -30,16 +30,15 @@ Array = npt.NDArray[Any]
 PROBES = 8  # random sequences, an even number: rules see a batch as two halves
 TOLERANCE = 1e-5  # of a network's answers from the model's, over the larger of 1 and these
 INCOMPLETE = 1e-3  # share of the difference between two probes that contributions may miss
-TWIN = "largest difference of the torch twin from the model"
 
 
 @dataclass(frozen=True, eq=False)
 class Admitted:
-    """Hold what the rules are applied to, where it computes, and what the reader must know of it."""
+    """Hold what the rules are applied to, where it computes, whether it is a twin, and what the reader must know."""
 
     scalar: Scalar
     device: str
-    summary: Mapping[str, float] = field(default_factory=dict)
+    is_twin: bool = False
     warnings: tuple[str, ...] = ()
 
 
@@ -87,7 +86,7 @@ def admitted(targeted: Targeted, length: int, preflight: str) -> Admitted:
             f"modules of torch.nn, choose another explainer{', or state preflight=warn' if misses else ''}"
         ) from reason
     device = "cuda" if torch.cuda.is_available() and model.device != "cpu" else "cpu"
-    return Admitted(scalar_of(twin.to(device)), device, {TWIN: deviation(twin, strand, head.name, probes)})
+    return Admitted(scalar_of(twin.to(device)), device, is_twin=True)
 
 
 def uncounted(oracle: Oracle) -> Oracle:

@@ -31,8 +31,8 @@ class DeepLiftShap(Explainer):
     has its zero at no base in particular. This is what the gauge "reference" says.
 
     The model's own torch module is asked where the rules cover all that it does; else a torch twin, translated from
-    the layers of whatever framework and admitted only where it answers as the model does: its largest difference from
-    the model is then in the validity block. What neither covers is refused by name.
+    the layers of whatever framework and admitted only where it answers random sequences as the model does, within
+    1e-5. Which of the two it was is in the validity block. What neither covers is refused by name.
 
     References
     ----------
@@ -90,7 +90,7 @@ class DeepLiftShap(Explainer):
         return MotifReport(
             sequences,
             attributions=Attributions(values, hypothetical=self.hypothetical, gauge="reference", unit="target"),
-            validity=Validity({"convergence delta": deltas}, chosen.summary, told),
+            validity=Validity({"convergence delta": deltas}, {"torch twin": float(chosen.is_twin)}, told),
         )
 
     def cost(self, n: int, length: int, targets: int) -> tuple[int, int]:
