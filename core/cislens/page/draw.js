@@ -3,9 +3,12 @@
 const Draw = (() => {
   const LETTERS = 'ACGT';
   const LEFT = 92, RIGHT = 10, LETTER_WIDTH = 2.6, BASES_WIDTH = 7, SHADES = 10;
+  const BOX = 15, LANES = 4, PALETTE = 8;
   const LIGHT = `text{font-family:Helvetica,Arial,sans-serif;font-size:11px}.base-A{fill:#128a46}.base-C{fill:#1f5fa8}
 .base-G{fill:#f0a30a}.base-T{fill:#d3222a}.base-N{fill:#8b95a1}.axis text{fill:#444}.axis path{stroke:#888;fill:none}
-.title{font-weight:bold;fill:#111}.note{fill:#666}.mask{fill:#3c4653}.heat-up{fill:#b2182b}.heat-down{fill:#2166ac}.own{fill:#111}`;
+.title{font-weight:bold;fill:#111}.note{fill:#666}.mask{fill:#3c4653}.heat-up{fill:#b2182b}.heat-down{fill:#2166ac}.own{fill:#111}
+.instance-name{font-size:10.5px;fill:#fff}.motif-0{fill:#2f6fb0}.motif-1{fill:#b0462f}.motif-2{fill:#3d7d3d}.motif-3{fill:#7a4fa3}
+.motif-4{fill:#9a6a00}.motif-5{fill:#0f7f86}.motif-6{fill:#a33d74}.motif-7{fill:#5d6672}`;
   const SAFE = '.base-A{fill:#009e73}.base-C{fill:#0072b2}.base-G{fill:#e69f00}.base-T{fill:#882255}';
 
   const escape = (text) => String(text).replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
@@ -194,7 +197,32 @@ const Draw = (() => {
     return [`${text}<g class="axis">${axis}</g>`, y];
   }
 
-  // The logo of a window. figure: width, start, end, bases, codes, region, rows, view, glyphs, and alone = {heading, safe} for a file.
+  // The instances of a report as boxes that point in the direction in which they read; what overlaps goes to another lane.
+  function band(held, figure, top) {
+    const { start, end, x } = figure, ends = [];
+    let body = '', hidden = 0;
+    for (const [motif, from, to, reverse, score] of held.rows) {
+      if (to <= start || from >= end) continue;
+      let lane = ends.findIndex((last) => last <= from);
+      if (lane < 0) lane = ends.length;
+      if (lane >= LANES) { hidden++; continue; }
+      ends[lane] = to;
+      const y = top + lane * (BOX + 3), left = x(from), right = x(to), tip = Math.min(6, (right - left) / 2), middle = y + BOX / 2;
+      const d = reverse
+        ? `M${fixed(right)} ${y}H${fixed(left + tip)}L${fixed(left)} ${middle}L${fixed(left + tip)} ${y + BOX}H${fixed(right)}z`
+        : `M${fixed(left)} ${y}H${fixed(right - tip)}L${fixed(right)} ${middle}L${fixed(right - tip)} ${y + BOX}H${fixed(left)}z`;
+      const name = held.motifs[motif], [low, high] = [Math.max(left, LEFT), Math.min(right, figure.width - RIGHT)];
+      const room = (high - low - tip) / 6.4, fits = room >= Math.min(name.length, 3);
+      const words = `${name}, positions ${from} to ${to}, ${reverse ? 'minus' : 'plus'} strand, score ${number(score)}`;
+      body += `<g><title>${escape(words)}</title><path class="instance motif-${motif % PALETTE}" d="${d}"/>` +
+        (fits ? `<text class="instance-name" x="${fixed((low + high + (reverse ? tip : -tip)) / 2)}" y="${y + BOX - 4}" text-anchor="middle">${escape(shorten(name, room))}</text>` : '') + '</g>';
+    }
+    const note = hidden ? `${hidden} more overlap these` : ends.length ? '' : 'none in this window';
+    const title = `<text class="title" x="${LEFT}" y="${top - 6}">${escape(held.label)} · instances<tspan class="note" font-weight="normal" dx="8">${note}</tspan></text>`;
+    return [`${title}${clipped(figure, body)}`, ends.length * (BOX + 3)];
+  }
+
+  // The logo of a window. figure: width, start, end, bases, codes, region, bands, rows, view, glyphs, and alone = {heading, safe} for a file.
   function logo(figure) {
     const room = figure.width - LEFT - RIGHT;
     figure.step = room / (figure.end - figure.start);
@@ -204,6 +232,11 @@ const Draw = (() => {
     figure.clip = 'plot-area';
     let y = figure.alone ? 24 : 0, body = '';
     const tall = figure.rows.length > 4 ? 84 : figure.rows.length > 2 ? 108 : 150;
+    for (const held of figure.bands) {
+      const [drawn, height] = band(held, figure, y + 20);
+      body += drawn;
+      y += 20 + height;
+    }
     for (const row of figure.rows) {
       const height = figure.view === 'heat' && row.channels === 4 ? 72 : row.kind === 'mask' ? Math.min(tall, 72) : tall;
       y += 26;

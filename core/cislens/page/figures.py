@@ -11,13 +11,14 @@ import numpy.typing as npt
 
 from cislens.motif import Motif
 from cislens.page.gathering import CENTRING, Gathered
-from cislens.page.logo import svg_logo, text_of, ticks
+from cislens.page.logo import svg_logo, text_of, ticks, y_range
 
 Array = npt.NDArray[Any]
 
 WHOLE = 300  # bp that are shown at once
 WINDOW = 200  # bp shown of what is longer
 STATIC_TRACKS = 4
+MOTIF_STEP, MOTIF_HEIGHT = 16, 92  # px of a column, and of a logo with its axis
 STRIP_WIDTH, STRIP_HEIGHT, STRIP_BASE, STRIP_MARGIN = 520.0, 92.0, 68.0, 14.0
 
 
@@ -25,17 +26,19 @@ def motif_logo(motif: Motif) -> tuple[str, str]:
     """Return a motif's logo and what its letters' heights mean.
 
     Counts, probabilities and weights are drawn as information content, each letter its share of it; contributions as
-    they are.
+    they are. A column is `MOTIF_STEP` px wide, so that logos can be aligned.
     """
-    width = 64 + 22 * len(motif)
-    title = f"logo of motif {motif.name}"
+    width, title = 66 + MOTIF_STEP * len(motif), f"logo of motif {motif.name}"  # 66: the margins of `Frame`
     if motif.kind == "contributions":
-        return svg_logo(motif.matrix, width, 120, start=1, unit="contribution", title=title), "mean contribution"
-    pseudocount = 1.0 if motif.kind == "counts" else 0.0  # a position that nobody counted is no division by zero
-    known = replace(motif, matrix=motif.probabilities(pseudocount), kind="probabilities")
-    bits = np.maximum(known.information(), 0)
-    logo = svg_logo(known.matrix * bits[:, None], width, 120, start=1, unit="bits", title=title)
-    return logo, "information content"
+        heights, unit, meaning = motif.matrix, "contribution", "mean contribution"
+    else:
+        pseudocount = 1.0 if motif.kind == "counts" else 0.0  # a position that nobody counted is no division by zero
+        known = replace(motif, matrix=motif.probabilities(pseudocount), kind="probabilities")
+        heights = known.matrix * np.maximum(known.information(), 0)[:, None]
+        unit, meaning = "bits", "information content"
+    # What is less than a pixel tall is not seen, and would make most of the page's size.
+    heights = np.where(np.abs(heights) * (MOTIF_HEIGHT - 32) < np.ptp(y_range(heights)), 0.0, heights)
+    return svg_logo(heights, width, MOTIF_HEIGHT, start=1, unit=unit, title=title), meaning
 
 
 def static_logos(gathered: Gathered) -> list[tuple[str, str]]:

@@ -68,7 +68,8 @@
   // ---- drawing -----------------------------------------------------------------------------------------
   function figure(width) {
     const { bases, region } = data.sequences[state.sequence];
-    return { width, start: state.start, end: state.end, bases, codes, region, rows, view: state.view, glyphs: data.glyphs, centring: data.centring };
+    const bands = data.bands.map((band) => ({ ...band, rows: band.rows[state.sequence] }));
+    return { width, start: state.start, end: state.end, bases, codes, region, bands, rows, view: state.view, glyphs: data.glyphs, centring: data.centring };
   }
 
   function draw() {

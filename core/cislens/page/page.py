@@ -12,7 +12,9 @@ from typing import Any
 from cislens.page import sections
 from cislens.page.figures import static_logos, strip
 from cislens.page.gathering import Gathered, gather
+from cislens.page.motif_rows import motifs
 from cislens.page.payload import Plan, build_payload, embed, plan
+from cislens.page.syntax_figures import pattern_rows, syntax_figures
 from cislens.report import MotifReport
 
 STRIPS = 6  # targets whose predictions are drawn
@@ -21,7 +23,8 @@ STRIPS = 6  # targets whose predictions are drawn
 def write_page(reports: Mapping[str, MotifReport], path: str | Path, *, title: str | None = None) -> Path:
     """Write reports as one self-contained page.
 
-    It shows what was explained, predictions, maps as logos that zoom, validity, motifs and provenance. It needs no
+    It shows what was explained, predictions, maps as logos that zoom with motif instances above them, motifs beside
+    their best matches, syntax, validity and provenance. It needs no
     network and fetches nothing, so it can be mailed, archived, or put into a supplement. Drawing is rounded so that
     50 sequences of 1,000 bp stay under 5 MB; the store keeps the exact values.
 
@@ -99,8 +102,11 @@ def _context(gathered: Gathered, held: Plan) -> dict[str, Any]:
         "dropped": drops,
         "total_dropped": total_dropped,
         "notes": sections.notes(gathered),
-        "motifs": sections.motifs(gathered),
+        "motifs": motifs(gathered),
         "tables": sections.tables(gathered),
+        "syntax": syntax_figures(gathered),
+        "patterns": pattern_rows(gathered),
+        "steps": sections.steps(gathered),
         "provenance": sections.provenance(gathered),
     }
 

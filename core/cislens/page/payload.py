@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cislens.page.gathering import CENTRING, Gathered, Track
+from cislens.page.instance_bands import instance_bands
 from cislens.page.logo import GLYPHS
 from cislens.sequences import Region
 
@@ -77,6 +78,10 @@ def build_payload(gathered: Gathered, held: Plan) -> dict[str, Any]:
         "sequences": [
             {"id": name, "bases": bases, "region": _place(region, sequences.length)}
             for name, bases, region in zip(sequences.ids, sequences.strings(), sequences.regions, strict=True)
+        ],
+        "bands": [
+            {"label": band.label, "motifs": band.motifs, "rows": band.rows}
+            for band in instance_bands(gathered, held.sequences)
         ],
         "tracks": [_track(gathered, track, held) for track in gathered.tracks if track.target < held.targets],
     }

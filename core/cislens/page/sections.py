@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from cislens.motif import Motif
-from cislens.page.figures import motif_logo
 from cislens.page.gathering import Gathered, target_texts
+from cislens.page.instance_bands import instance_bands
 from cislens.page.logo import text_of
 from cislens.page.payload import Plan
 from cislens.report import TABLES, MotifReport
@@ -24,7 +23,6 @@ Array = npt.NDArray[Any]
 
 MOST_ROWS = 20
 MOST_DROPPED = 200
-MOST_MOTIFS = 60
 MOST_COLUMNS = 12
 DOI = re.compile(r"10\.\d{4,9}/\S+")
 
@@ -73,6 +71,13 @@ def limits(gathered: Gathered, held: Plan) -> list[str]:
         found.append(f"To stay small, this page holds the first {held.sequences:,} of {n:,} sequences.")
     if held.targets < t:
         found.append(f"To stay small, this page holds the maps of the first {held.targets:,} of {t:,} targets.")
+    for band in instance_bands(gathered, held.sequences):
+        drawn = sum(map(len, band.rows))
+        if drawn < band.total:
+            found.append(
+                f"To stay small, the {drawn:,} instances of {band.label} with the best scores are drawn, of "
+                f"{band.total:,}."
+            )
     return found
 
 
@@ -109,12 +114,11 @@ def explainers(gathered: Gathered) -> list[dict[str, Any]]:
     rows = []
     for label, report in gathered.reports.items():
         made = report.provenance
-        settings = ", ".join(f"{name} = {_setting(value)}" for name, value in made.settings.items())
         rows.append(
             {
                 "label": label,
                 "explainer": made.explainer or "not recorded",
-                "settings": settings or "none",
+                "settings": _settings(made.settings),
                 "targets": ", ".join(target_texts(report)) or "none",
                 "emits": ", ".join(report.emits) or "nothing",
                 "seed": made.seed,
@@ -127,7 +131,13 @@ def explainers(gathered: Gathered) -> list[dict[str, Any]]:
     return rows
 
 
+def _settings(held: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} = {_setting(value)}" for name, value in held.items()) or "none"
+
+
 def _setting(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return " + ".join(map(str, value)) or "none"
     return {"True": "yes", "False": "no", "None": "none"}.get(str(value), str(value))
 
 
@@ -210,25 +220,6 @@ def notes(gathered: Gathered) -> list[str]:
     return list(dict.fromkeys(note for report in gathered.reports.values() for note in report.sequences.notes))
 
 
-def motifs(gathered: Gathered) -> list[dict[str, Any]]:
-    """Return for each report with motifs its logos and how many there are."""
-    found = []
-    for label, report in gathered.reports.items():
-        if report.motifs:
-            cards = [_motif(motif) for motif in report.motifs[:MOST_MOTIFS]]
-            found.append({"label": label, "cards": cards, "total": len(report.motifs)})
-    return found
-
-
-def _motif(motif: Motif) -> dict[str, Any]:
-    logo, meaning = motif_logo(motif)
-    facts = [f"{len(motif)} bp", motif.kind, meaning]
-    if motif.sites is not None:
-        facts.append(f"{motif.sites:,} sites")
-    consensus = "" if motif.kind == "contributions" else motif.consensus()
-    return {"id": motif.id, "name": motif.name, "facts": ", ".join(facts), "consensus": consensus, "logo": logo}
-
-
 def tables(gathered: Gathered) -> list[dict[str, Any]]:
     """Return the first rows of each table of each report."""
     found = []
@@ -248,6 +239,23 @@ def _cell(value: Any) -> str:
     if isinstance(value, tuple | list | np.ndarray):
         return ", ".join(_cell(item) for item in value)
     return str(value)
+
+
+def steps(gathered: Gathered) -> list[dict[str, Any]]:
+    """Return a row for each step that derived a part of a report."""
+    return [
+        {
+            "label": label,
+            "derivation": step["derivation"],
+            "gives": ", ".join(step["gives"]),
+            "settings": _settings(step["settings"]),
+            "seed": step["seed"],
+            "seconds": text_of(float(step["seconds"]), 3),
+            "references": [reference(text) for text in step["references"]],
+        }
+        for label, report in gathered.reports.items()
+        for step in report.provenance.derivations
+    ]
 
 
 def provenance(gathered: Gathered) -> list[tuple[str, str]]:
