@@ -137,6 +137,13 @@ def svg_logo(
     return "".join(parts)
 
 
+def with_shared_glyphs(svg: str) -> str:
+    """Return a logo whose letters refer to outlines that its page holds once, as #glyph-A and so on."""
+    for letter in GLYPHS:
+        svg = svg.replace(_outline(letter), f'<use class="base-{letter}" href="#glyph-{letter}"')
+    return svg
+
+
 def segments(matrix: Array) -> Iterator[Segment]:
     """Yield the letters of a logo (length, 4), at each position from the axis outwards."""
     for position, row in enumerate(matrix):
@@ -184,10 +191,11 @@ def _letter(frame: Frame, segment: Segment) -> str:
     if segment.negative:  # upside down, so the box is drawn upwards from its lower edge
         top, scale_y = frame.y(segment.low), -scale_y
     transform = f"translate({frame.x(segment.position) + inset:.3f} {top:.3f}) scale({scale_x:.5f} {scale_y:.5f})"
-    return (
-        f'<path class="base-{letter}" fill="{COLOURS[letter]}" fill-rule="evenodd" '
-        f'd="{GLYPHS[letter]}" transform="{transform}"/>'
-    )
+    return f'{_outline(letter)} transform="{transform}"/>'
+
+
+def _outline(letter: str) -> str:
+    return f'<path class="base-{letter}" fill="{COLOURS[letter]}" fill-rule="evenodd" d="{GLYPHS[letter]}"'
 
 
 def _axes(frame: Frame, start: int, unit: str) -> Iterator[str]:

@@ -9,7 +9,7 @@ from cislens.errors import ReportError
 from cislens.motif import Motif
 from cislens.page.figures import MOTIF_STEP, motif_logo
 from cislens.page.gathering import Gathered
-from cislens.page.logo import text_of
+from cislens.page.logo import text_of, with_shared_glyphs
 from cislens.report import MotifReport
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def _row(
         turned = target.reverse_complement() if match["strand"] == "-" else target
         offset = MOTIF_STEP * int(match["offset"])
         indent = max(offset, 0)
-        match = {**match, "logo": motif_logo(turned)[0], "indent": max(-offset, 0)}
+        match = {**match, "logo": with_shared_glyphs(motif_logo(turned)[0]), "indent": max(-offset, 0)}
     held = counts.get(motif.id, Found(0, 0))
     n = len(report.sequences)
     share = f" ({held.sequences / n:.0%} of sequences)" if n else ""
@@ -63,7 +63,7 @@ def _row(
         "consensus": "" if motif.kind == "contributions" else motif.consensus(),
         "sites": "" if motif.sites is None else f"{motif.sites:,}",
         "instances": f"{held.instances:,}{share if held.instances else ''}",
-        "logo": logo,
+        "logo": with_shared_glyphs(logo),
         "indent": indent,
         "match": match,
     }

@@ -12,6 +12,7 @@ from typing import Any
 from cislens.page import sections
 from cislens.page.figures import static_logos, strip
 from cislens.page.gathering import Gathered, gather
+from cislens.page.logo import GLYPHS
 from cislens.page.motif_rows import motifs
 from cislens.page.payload import Plan, build_payload, embed, plan
 from cislens.page.syntax_figures import pattern_rows, syntax_figures
@@ -102,6 +103,7 @@ def _context(gathered: Gathered, held: Plan) -> dict[str, Any]:
         "dropped": drops,
         "total_dropped": total_dropped,
         "notes": sections.notes(gathered),
+        "glyphs": GLYPHS,
         "motifs": motifs(gathered),
         "tables": sections.tables(gathered),
         "syntax": syntax_figures(gathered),

@@ -18,7 +18,7 @@ from cislens.sequences import Region
 
 Array = npt.NDArray[Any]
 
-BUDGET = 3_500_000  # characters for maps and sequences, so that the whole page stays under 5 MB
+BUDGET = 3_200_000  # characters for maps and sequences, so that the whole page stays under 5 MB
 ROW = 400  # characters that a sequence takes in the page's own tables
 MOST_SEQUENCES = 2_000
 FEWEST_SEQUENCES = 10  # to hold so many, targets are left out before sequences are

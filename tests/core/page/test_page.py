@@ -159,7 +159,7 @@ def test_a_map_of_the_observed_base_alone_is_held_as_one_number_a_position(examp
 def letters_of(svg: str) -> list[tuple[str, float, float, float]]:
     """Return (letter, x, top, signed height) of each letter, y upwards positive heights."""
     found = []
-    for path in ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}path"):
+    for path in ElementTree.fromstring(svg).iter():
         name = path.get("class") or ""
         if name.startswith("base-"):
             numbers = [float(n) for n in re.findall(r"-?[\d.]+", path.get("transform") or "")]
