@@ -1,8 +1,18 @@
-"""Reports as explainers would write them, made by hand: planted sites stand out of small noise."""
+"""Reports as explainers would write them, made by hand, and a browser to look at their pages."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import base64
+import json
+import os
+import re
+import select
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -139,7 +149,7 @@ def motif_report(seed: int = 0) -> MotifReport:
         }
     )
     syntax = pd.DataFrame(
-        [["m0", "m1", "before", "same", (8, 12, 13), "and", 41], ["m0", "m0", "any", "opposite", (3, 4), "or", 12]],
+        [["m0", "m1", "1-2", "++", 8.0, "and", 0.41], ["m0", "m0", "any", "+-", float("nan"), "or", 0.12]],
         columns=["motif_1", "motif_2", "order", "orientation", "spacing", "logic", "support"],
     )
     return MotifReport(
@@ -167,3 +177,142 @@ def mask_report_fixture() -> Callable[..., MotifReport]:
 def motif_report_fixture() -> Callable[..., MotifReport]:
     """Return the function that makes a report of motifs alone."""
     return motif_report
+
+
+# ---- the browser -----------------------------------------------------------------------------------------
+
+PATIENCE = 60.0  # seconds without a word, after which a test fails rather than hangs
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+FLAGS = (
+    "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking --disable-sync "
+    "--disable-component-update --hide-scrollbars --remote-debugging-pipe"
+).split()
+
+
+class Browser:
+    """One page in Chromium; commands and events are JSON lines over two pipes (the DevTools protocol)."""
+
+    def __init__(self, profile: Path) -> None:
+        command_read, self.commands = os.pipe()
+        self.events, event_write = os.pipe()
+        # Chromium reads descriptor 3 and writes 4, which a shell can arrange without code between fork and exec.
+        shell = f'exec "$@" 3<&{command_read} 4>&{event_write}'
+        assert CHROMIUM is not None
+        self.process = subprocess.Popen(
+            ["bash", "-c", shell, "chromium", CHROMIUM, *FLAGS, f"--user-data-dir={profile}", "about:blank"],
+            pass_fds=(command_read, event_write),
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        os.close(command_read)
+        os.close(event_write)
+        self.number, self.rest, self.session = 0, b"", ""
+        self.complaints: list[str] = []
+        self.requests: list[str] = []
+        page = self.send("Target.createTarget", url="about:blank")
+        attached = self.send("Target.attachToTarget", targetId=page["targetId"], flatten=True)
+        self.session = attached["sessionId"]
+        for domain in ("Page", "Runtime", "Log", "Network"):
+            self.send(f"{domain}.enable")
+
+    def send(self, method: str, **params: Any) -> dict[str, Any]:
+        self.number += 1
+        message = {"id": self.number, "method": method, "params": params}
+        if self.session:
+            message["sessionId"] = self.session
+        os.write(self.commands, json.dumps(message).encode() + b"\0")
+        while True:
+            answer = self.read()
+            if answer.get("id") == self.number:
+                assert "error" not in answer, answer
+                return dict(answer["result"])
+
+    def read(self) -> dict[str, Any]:
+        while b"\0" not in self.rest:
+            assert select.select([self.events], [], [], PATIENCE)[0], "Chromium does not answer"
+            part = os.read(self.events, 1 << 16)
+            assert part, "Chromium ended"
+            self.rest += part
+        line, _, self.rest = self.rest.partition(b"\0")
+        message: dict[str, Any] = json.loads(line)
+        kind, params = message.get("method"), message.get("params", {})
+        if kind == "Runtime.exceptionThrown" or (kind == "Log.entryAdded" and params["entry"]["level"] == "error"):
+            self.complaints.append(json.dumps(params))
+        elif kind == "Runtime.consoleAPICalled":
+            self.complaints.append(json.dumps(params["args"]))
+        elif kind == "Network.requestWillBeSent":
+            self.requests.append(params["request"]["url"])
+        return message
+
+    def run(self, script: str) -> Any:
+        """Return what an expression gives in the page."""
+        answer = self.send("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
+        assert "exceptionDetails" not in answer, answer
+        return answer["result"].get("value")
+
+    def open(self, path: Path, width: int = 1400, height: int = 1800) -> None:
+        self.complaints.clear()
+        self.requests.clear()
+        self.send("Emulation.setEmulatedMedia", features=[])
+        self.send("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
+        self.send("Page.navigate", url=path.as_uri())
+        while self.read().get("method") != "Page.loadEventFired":
+            pass
+        self.settle()
+
+    def settle(self) -> None:
+        self.run("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))")
+
+    def wheel(self, selector: str, delta: float) -> None:
+        box = self.box(selector)
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        self.send("Input.dispatchMouseEvent", type="mouseWheel", x=x, y=y, deltaX=0, deltaY=delta)
+        self.settle()
+
+    def drag(self, selector: str, by: float) -> None:
+        box = self.box(selector)
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        for kind, at in (("mousePressed", x), ("mouseMoved", x + by), ("mouseReleased", x + by)):
+            buttons = 0 if kind == "mouseReleased" else 1
+            self.send("Input.dispatchMouseEvent", type=kind, x=at, y=y, button="left", buttons=buttons, clickCount=1)
+        self.settle()
+
+    def set(self, element: str, value: str, event: str = "change") -> None:
+        """Fill in a field as a reader would."""
+        self.run(f"document.getElementById('{element}').value = '{value}'")
+        self.run(f"document.getElementById('{element}').dispatchEvent(new Event('{event}'))")
+        self.settle()
+
+    def click(self, selector: str) -> None:
+        self.run(f"document.querySelector('{selector}').click()")
+        self.settle()
+
+    def box(self, selector: str) -> dict[str, float]:
+        self.run(f"document.querySelector('{selector}').scrollIntoView({{block: 'center', behavior: 'instant'}})")
+        found = self.run(f"JSON.stringify(document.querySelector('{selector}').getBoundingClientRect())")
+        return dict(json.loads(found))
+
+    def window(self) -> tuple[int, int]:
+        """Return the positions that the page says it shows."""
+        text = self.run("document.getElementById('window').textContent")
+        found = re.match(r"Positions (\d+) to (\d+) ", text)
+        assert found, text
+        return int(found[1]), int(found[2])
+
+    def screenshot(self) -> bytes:
+        return base64.b64decode(self.send("Page.captureScreenshot", format="png")["data"])
+
+    def close(self) -> None:
+        os.close(self.commands)
+        os.close(self.events)
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    if CHROMIUM is None or shutil.which("bash") is None:
+        pytest.skip("Chromium is not installed")
+    opened = Browser(tmp_path_factory.mktemp("profile"))
+    yield opened
+    opened.close()

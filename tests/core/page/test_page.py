@@ -269,7 +269,7 @@ def test_a_report_of_the_model_alone_shows_its_motifs_and_tables(motif_report: C
     assert "No sequences" in text
     assert "first 20 of 137 rows" in text
     assert "TGACTCA" in text
-    assert "8, 12, 13" in text
+    assert "m0 m1 1-2 ++ 8 and 0.41" in text
     assert page.count('aria-label="logo of motif') == 3
     assert 'id="viewer"' not in page
 
