@@ -154,7 +154,7 @@ def test_two_sites_of_one_motif_keep_their_spacing(same_strand: bool) -> None:
 def test_a_pair_is_read_on_the_strand_on_which_motif_1_reads_forward(first, second, read) -> None:
     rows = [(name, "s0", start, start + 8, strand) for name, start, strand in (first, second)]
     sites = Sites.of(report_of(*rows))
-    counts = spacing_counts(sites, *sites.pairs(0), 0, 1, np.arange(20))
+    counts = spacing_counts(sites, sites.pairs(0), 0, 1, np.arange(20))
     place = [("1-2", "++"), ("2-1", "++"), ("1-2", "+-"), ("2-1", "+-")].index(read)
     assert np.argwhere(counts.count).tolist() == [[place, 12]]
 
@@ -174,7 +174,7 @@ def test_pairs_and_chance_agree_with_going_through_all_of_them() -> None:
     ]
     sites = Sites.of(report_of(*rows, n=n, length=length))
     spacings = np.arange(-2, 40)
-    got = spacing_counts(sites, *sites.pairs(2), 0, 1, spacings)
+    got = spacing_counts(sites, sites.pairs(2), 0, 1, spacings)
     own, across = np.zeros((2, 4, len(spacings)))
     for motif, sequence, start, _end, strand in rows:
         for other, beside, begin, _stop, opposite in rows:

@@ -85,7 +85,7 @@ def _by_counting(report: MotifReport, pairs: list[tuple[str, str]]) -> Iterator[
         if one not in number or two not in number:
             continue
         low, high = sorted((number[one], number[two]))
-        counts = spacing_counts(counted.sites, counted.left, counted.right, low, high, counted.spacings)
+        counts = spacing_counts(counted.sites, counted.pairs, low, high, counted.spacings)
         kept = _kept(report, counts, turned=number[one] > number[two])
         pictures = [
             {"caption": _reading(report, counts, code), "svg": _histogram(counts, code, kept[code])}

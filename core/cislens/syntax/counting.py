@@ -90,7 +90,7 @@ class CountedSyntax(Derivation):
         """
         sites = Sites.of(report)
         spacings = np.arange(-self.overlap, self.most + 1)
-        return Counted(sites, sites.counts(), *sites.pairs(self.overlap), spacings, self._predictions(report))
+        return Counted(sites, sites.counts(), sites.pairs(self.overlap), spacings, self._predictions(report))
 
     def _predictions(self, report: MotifReport) -> Array | None:
         if self.target and self.target not in report.targets:
@@ -196,12 +196,9 @@ class _Kept:
         """Return the shares of order and orientation over all pairs, "any" where chance could have made them uneven."""
         from scipy.stats import binomtest  # type: ignore[import-untyped]
 
-        sites, left, right = self.counted.sites, self.counted.left, self.counted.right
-        pair = (self.evidence.motif_1, self.evidence.motif_2)
-        held = np.minimum(sites.motif[left], sites.motif[right]) == pair[0]
-        held &= np.maximum(sites.motif[left], sites.motif[right]) == pair[1]
-        parts = (sites.motif[left], sites.motif[right], sites.reverse[left], sites.reverse[right])
-        kinds = arrangements(*(part[held] for part in parts))
+        sites, pair = self.counted.sites, (self.evidence.motif_1, self.evidence.motif_2)
+        left, right = self.counted.pairs.of(*pair)
+        kinds = arrangements(sites.motif[left], sites.motif[right], sites.reverse[left], sites.reverse[right])
         if not len(kinds):
             return {("any", "any"): 1.0}
         uneven = [binomtest(int(aspect.sum()), len(kinds)).pvalue <= UNEVEN for aspect in (kinds % 2 == 1, kinds > 1)]

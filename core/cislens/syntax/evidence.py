@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from cislens.syntax.logic import Effects, effects_by_presence
 from cislens.syntax.runs import Run, enriched_runs
-from cislens.syntax.sites import Sites
+from cislens.syntax.sites import Pairs, Sites
 from cislens.syntax.spacing import SpacingCounts, spacing_counts
 
 Array = npt.NDArray[Any]
@@ -75,8 +75,8 @@ class Counted:
         The instances.
     held : (n, motifs)
         How many of each motif in each sequence.
-    left, right
-        The pairs, as indices into the instances.
+    pairs
+        Every two instances of one sequence.
     spacings : (d,)
         The bp between two motifs that are looked at.
     predictions : (n,) or None
@@ -85,8 +85,7 @@ class Counted:
 
     sites: Sites
     held: Array
-    left: Array
-    right: Array
+    pairs: Pairs
     spacings: Array
     predictions: Array | None
 
@@ -97,7 +96,7 @@ class Counted:
         effects = None
         if self.predictions is not None:
             effects = effects_by_presence(self.predictions, count_1, count_2, same=same)
-        spacings = spacing_counts(self.sites, self.left, self.right, motif_1, motif_2, self.spacings)
+        spacings = spacing_counts(self.sites, self.pairs, motif_1, motif_2, self.spacings)
         runs = tuple(enriched_runs(spacings.count, spacings.expected, bound))
         together = _shared(count_1) if same else _together(count_1 > 0, count_2 > 0)
         return Evidence(motif_1, motif_2, together, effects, spacings, runs)

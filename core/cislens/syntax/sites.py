@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -15,6 +16,32 @@ from cislens.report import MotifReport
 Array = npt.NDArray[Any]
 # What the codes of `arrangements` stand for.
 ARRANGEMENTS = (("1-2", "++"), ("2-1", "++"), ("1-2", "+-"), ("2-1", "+-"))
+
+
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """Hold pairs of instances, those of two motifs next to each other.
+
+    Parameters
+    ----------
+    left, right
+        Indices into the instances: the one that starts first, and the other.
+    key
+        Which motifs they are of, rising: the smaller number times `motifs`, plus the larger.
+    motifs
+        How many motifs there are.
+    """
+
+    left: Array
+    right: Array
+    key: Array
+    motifs: int
+
+    def of(self, motif_1: int, motif_2: int) -> tuple[Array, Array]:
+        """Return (left, right) of the pairs of two motifs, the smaller number first."""
+        key = motif_1 * self.motifs + motif_2
+        held = slice(*np.searchsorted(self.key, [key, key + 1]))
+        return self.left[held], self.right[held]
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,11 +104,24 @@ class Sites:
             (table["strand"] == "-").to_numpy(bool)[order],
         )
 
-    def pairs(self, overlap: int) -> tuple[Array, Array]:
-        """Return (left, right): every two instances of one sequence that overlap by so many bp at most."""
+    def of_motif(self, motif: int) -> Array:
+        """Return the indices of a motif's instances."""
+        order, bounds = self._by_motif
+        return np.asarray(order[bounds[motif] : bounds[motif + 1]])
+
+    @cached_property
+    def _by_motif(self) -> tuple[Array, Array]:
+        order = np.argsort(self.motif, kind="stable")
+        return order, np.searchsorted(self.motif[order], np.arange(len(self.motifs) + 1))
+
+    def pairs(self, overlap: int) -> Pairs:
+        """Return every two instances of one sequence that overlap by so many bp at most."""
         parts = [(np.empty(0, np.intp),) * 2, *self._by_distance(overlap)]
         left, right = (np.concatenate(part) for part in zip(*parts, strict=True))
-        return left, right
+        ends = np.sort([self.motif[left], self.motif[right]], axis=0)
+        key = ends[0] * len(self.motifs) + ends[1]
+        order = np.argsort(key, kind="stable")
+        return Pairs(left[order], right[order], key[order], len(self.motifs))
 
     def _by_distance(self, overlap: int) -> Iterator[tuple[Array, Array]]:
         for lag in range(1, len(self.motif)):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cislens.syntax.sites import ARRANGEMENTS, Sites, arrangements
+from cislens.syntax.sites import ARRANGEMENTS, Pairs, Sites, arrangements
 
 Array = npt.NDArray[Any]
 SMOOTHING = 10  # bp to each side over which chance is averaged, which knows no sharp preferences
@@ -40,9 +40,7 @@ class SpacingCounts:
     expected: Array
 
 
-def spacing_counts(
-    sites: Sites, left: Array, right: Array, motif_1: int, motif_2: int, spacings: Array
-) -> SpacingCounts:
+def spacing_counts(sites: Sites, pairs: Pairs, motif_1: int, motif_2: int, spacings: Array) -> SpacingCounts:
     """Count the pairs of two motifs by order, orientation and spacing.
 
     What chance would give is read off pairs across different sequences: every instance of the one motif with every one
@@ -54,17 +52,16 @@ def spacing_counts(
     ----------
     sites
         All instances.
-    left, right
-        Indices of the pairs in one sequence: `Sites.pairs`.
+    pairs
+        Those of one sequence: `Sites.pairs`.
     motif_1, motif_2
         The motifs, as indices into `sites.motifs`, the smaller first.
     spacings : (d,)
         Rising by 1.
     """
-    held = np.minimum(sites.motif[left], sites.motif[right]) == motif_1
-    held &= np.maximum(sites.motif[left], sites.motif[right]) == motif_2
+    left, right = pairs.of(motif_1, motif_2)
     gap = sites.start[right] - sites.end[left] - spacings[0]
-    held &= (gap >= 0) & (gap < len(spacings))
+    held = (gap >= 0) & (gap < len(spacings))
     left, right, gap = left[held], right[held], gap[held]
     kind = arrangements(sites.motif[left], sites.motif[right], sites.reverse[left], sites.reverse[right])
     shape = (len(ARRANGEMENTS), len(spacings))
@@ -100,8 +97,8 @@ def _shares(weights: Array) -> Array:
 
 
 def _width(sites: Sites, motif: int) -> int:
-    held = sites.motif == motif
-    return int(np.median(sites.end[held] - sites.start[held])) if held.any() else 0
+    held = sites.of_motif(motif)
+    return int(np.median(sites.end[held] - sites.start[held])) if len(held) else 0
 
 
 def _at_distances(sites: Sites, one: tuple[int, bool], two: tuple[int, bool], spacings: Array) -> Array:
@@ -116,5 +113,5 @@ def _at_distances(sites: Sites, one: tuple[int, bool], two: tuple[int, bool], sp
 
 
 def _places(sites: Sites, positions: Array, motif: int, reverse: bool) -> Array:
-    held = (sites.motif == motif) & (sites.reverse == reverse)
-    return np.bincount(positions[held], minlength=sites.length + 1)
+    held = sites.of_motif(motif)
+    return np.bincount(positions[held[sites.reverse[held] == reverse]], minlength=sites.length + 1)
