@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,14 +21,13 @@ from cislens_deeplift.own_module import BothStrands, OwnModule
 from cislens_deeplift.pairs import explain_pairs
 from cislens_deeplift.preflight import Uncovered, listed, of_one_number, uncovered
 from cislens_deeplift.scalar import Scalar
-from cislens_deeplift.translation import Untranslatable, translated
+from cislens_deeplift.translation import TOLERANCE, Untranslatable, translated
 from cislens_torch import TorchOracle
 from cislens_torch.layers import to_numpy
 from cislens_torch.tensors import evaluating
 
 Array = npt.NDArray[Any]
 PROBES = 8  # random sequences, an even number: rules see a batch as two halves
-TOLERANCE = 1e-5  # of a network's answers from the model's, over the larger of 1 and these
 INCOMPLETE = 1e-3  # share of the difference between two probes that contributions may miss
 
 
@@ -67,26 +66,30 @@ def admitted(targeted: Targeted, length: int, preflight: str) -> Admitted:
         whole = network if strand is model else BothStrands(network, model.heads)
         return Scalar(whole, targeted.targets[0], head, kinds)
 
-    own = own_module(strand, head.name, probes)
+    itself: Admitted | None = None
     misses: tuple[Uncovered, ...] = ()
+    own = own_module(strand, head.name, probes)
     if own is not None:
-        scalar = scalar_of(own, of_one_number(own.oracle))
-        misses = confirmed(uncovered(own.oracle), scalar, own.device, probes)
+        itself = Admitted(scalar_of(own, of_one_number(own.oracle)), own.device)
+        misses = confirmed(uncovered(own.oracle), itself, probes)
         if not misses:
-            return Admitted(scalar, own.device)
+            return itself
     try:
         twin = translated(strand, head, probes)
     except Untranslatable as reason:
-        if own is not None and preflight == "warn":
+        if itself is not None and preflight == "warn":
             told = f"what no rule covers is taken as linear, so that contributions may be wrong: {listed(misses)}"
-            return Admitted(scalar_of(own, of_one_number(own.oracle)), own.device, warnings=(told,))
-        also = f"; and of its own module, {listed(misses)}" if misses else ""
-        raise CapabilityError(
-            f"deeplift_shap needs each nonlinearity of {model.name} in a form that has a rule, but {reason}{also}: use "
-            f"modules of torch.nn, choose another explainer{', or state preflight=warn' if misses else ''}"
-        ) from reason
+            return replace(itself, warnings=(told,))
+        raise CapabilityError(_refusal(model.name, str(reason), misses)) from reason
     device = "cuda" if torch.cuda.is_available() and model.device != "cpu" else "cpu"
     return Admitted(scalar_of(twin.to(device)), device, is_twin=True)
+
+
+def _refusal(name: str, reason: str, misses: tuple[Uncovered, ...]) -> str:
+    also = f"; and of its own module, {listed(misses)}" if misses else ""
+    advice = "put modules of torch.nn there, or state preflight=warn" if misses else "choose another explainer"
+    told = f"deeplift_shap needs each nonlinearity of {name} in a form that has a rule"
+    return f"{told}, but {reason}{also}: {advice}"
 
 
 def uncounted(oracle: Oracle) -> Oracle:
@@ -118,14 +121,14 @@ def deviation(network: nn.Module, oracle: Oracle, head: str, probes: Array) -> f
     return float(np.abs(answers - expected).max() / max(1.0, np.abs(expected).max()))
 
 
-def confirmed(misses: tuple[Uncovered, ...], scalar: Scalar, device: str, probes: Array) -> tuple[Uncovered, ...]:
+def confirmed(misses: tuple[Uncovered, ...], itself: Admitted, probes: Array) -> tuple[Uncovered, ...]:
     """Return what is surely not covered; where that is nothing, what may not be, if contributions do not add up."""
     sure = tuple(miss for miss in misses if miss.surely)
     if sure or not misses:
         return sure
     half = len(probes) // 2
     for x, reference in zip(probes[:half], probes[half:], strict=True):
-        found = explain_pairs(scalar, device, x, reference[None], half)
+        found = explain_pairs(itself.scalar, itself.device, x, reference[None], half)
         if abs(found.delta) > INCOMPLETE * max(abs(found.difference), abs(found.value)):
             return misses
     return ()

@@ -18,7 +18,7 @@ from cislens_deeplift.twin import PositionsFirst, Reshaped, Translated, Twin
 
 Array = npt.NDArray[Any]
 Tensor = torch.Tensor
-TOLERANCE = 1e-5  # of a layer's values from the oracle's, over the larger of 1 and these
+TOLERANCE = 1e-5  # of a layer's or a model's values from the oracle's, over the larger of 1 and these
 
 
 class Untranslatable(Exception):
