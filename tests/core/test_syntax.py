@@ -109,6 +109,31 @@ def test_motifs_that_only_keep_to_the_middle_have_no_spacing() -> None:
     assert any("syntax: none found. 3 pairs of motifs were tested" in text for text in report.validity.warnings)
 
 
+def test_one_site_in_the_middle_and_others_anywhere_have_no_spacing() -> None:
+    rng = np.random.default_rng(1)
+    rows: list[Row] = []
+    for i in range(400):
+        for start in (rng.integers(200, 300), rng.integers(0, 490))[: 1 + i % 2]:
+            rows.append(("a", f"s{i}", int(start), int(start) + 8, str(rng.choice(["+", "-"]))))
+    found = derive(report_of(*rows, n=400, length=500), CountedSyntax()).syntax
+    assert found is not None
+    assert found["spacing"].isna().all()
+
+
+def test_that_one_site_of_a_motif_is_enough_is_no_syntax() -> None:
+    rng = np.random.default_rng(2)
+    rows: list[Row] = []
+    for i in range(90):
+        for at in range(i % 3):
+            start = int(rng.integers(0, 200)) + 250 * at
+            rows.append(("a", f"s{i}", start, start + 8, str(rng.choice(["+", "-"]))))
+    for answer, kept in (((0, 1, 1), []), ((0, 0, 1), ["and"])):
+        predictions = [float(answer[i % 3]) for i in range(90)]
+        found = derive(report_of(*rows, n=90, length=500, predictions=predictions), CountedSyntax(most=20)).syntax
+        assert found is not None
+        assert list(dict.fromkeys(found["logic"])) == kept
+
+
 def test_the_strand_of_a_sequence_changes_nothing() -> None:
     truth = simulate("argminn_rest", n=200, seed=4)
     report = report_of_truth(truth)
@@ -200,9 +225,14 @@ def test_a_run_is_tested_by_its_binomial_tail_times_the_number_of_runs() -> None
     count[1, 7:10] = 3
     count[2, 40] = 1
     expected = np.full((4, 50), count.sum() / 200)
-    first, *rest = enriched_runs(count, expected, 0.05)
+    # Another kind of chance, which expects twice as many in the run, is the one that counts.
+    other = expected.copy()
+    other[1, 7:10] *= 2
+    other *= count.sum() / other.sum()
+    chance = other[1, 7:10].sum() / count.sum()
+    first, *rest = enriched_runs(count, np.stack([expected, other]), 0.05)
     assert first[:3] == (1, 7, 9)
-    assert first.p_value == pytest.approx(binom.sf(8, 10, 3 / 200) * 4 * 50 * 51 / 2)
+    assert first.p_value == pytest.approx(binom.sf(8, 10, chance) * 4 * 50 * 51 / 2)
     assert [run[:3] for run in rest] == [(2, 40, 40)]
     assert rest[0].p_value == 1.0
 

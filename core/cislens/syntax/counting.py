@@ -31,10 +31,10 @@ class CountedSyntax(Derivation):
 
     Of every two motifs, also of a motif with itself, three things are tested: whether they share sequences more often
     than if each chose its sequences alone (hypergeometric; of one motif binomial); whether pairs of them keep to a run
-    of spacings in one order and orientation (binomial, against pairs across different sequences, times the number of
-    runs looked at; see `spacing_counts` and `enriched_runs`); and, where there are predictions, whether both do more or
-    less together than the sum of each alone (normal, by the means of sequences that hold both, either one and none).
-    q-values are Benjamini-Hochberg over all tests of all pairs.
+    of spacings in one order and orientation (binomial, both against pairs across different sequences and against any
+    place, times the number of runs looked at; see `spacing_counts` and `enriched_runs`); and, where there are
+    predictions, whether both do more or less together than the sum of each alone (normal, by the means of sequences
+    that hold both, either one and none). q-values are Benjamini-Hochberg over all tests of all pairs.
 
     A pair that keeps to runs gets a row for each spacing in them at which it stands; else one that shares sequences or
     interacts gets a row without spacing, with order and orientation where they are uneven. The logic is named by
@@ -179,7 +179,9 @@ class _Kept:
 
     def _whole(self) -> Iterator[tuple[Any, ...]]:
         together = self.evidence.together
-        if self.logic != "beside" and self.interaction <= self.bound:
+        # Of one motif "or" says but that one site is enough.
+        trivial = ("beside", "or") if self.evidence.motif_1 == self.evidence.motif_2 else ("beside",)
+        if self.logic not in trivial and self.interaction <= self.bound:
             why, tested = "interaction", (self.evidence.interaction_p_value, self.interaction)
         elif self.together <= self.bound:
             why, tested = "co-occurrence", (together.p_value, self.together)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import numpy as np
 import numpy.typing as npt
 
 from cislens.syntax.logic import Effects, effects_by_presence
@@ -97,7 +98,7 @@ class Counted:
         if self.predictions is not None:
             effects = effects_by_presence(self.predictions, count_1, count_2, same=same)
         spacings = spacing_counts(self.sites, self.pairs, motif_1, motif_2, self.spacings)
-        runs = tuple(enriched_runs(spacings.count, spacings.expected, bound))
+        runs = tuple(enriched_runs(spacings.count, np.stack([spacings.expected, spacings.anywhere]), bound))
         together = _shared(count_1) if same else _together(count_1 > 0, count_2 > 0)
         return Evidence(motif_1, motif_2, together, effects, spacings, runs)
 

@@ -29,7 +29,9 @@ class SpacingCounts:
     sequences : (4, d)
         In how many sequences.
     expected : (4, d)
-        How many pairs would by chance, if as many stood at these spacings.
+        How many pairs would by chance, if as many stood at these spacings: read off pairs across sequences.
+    anywhere : (4, d)
+        How many would if every place and strand were alike.
     """
 
     motif_1: str
@@ -38,6 +40,7 @@ class SpacingCounts:
     count: Array
     sequences: Array
     expected: Array
+    anywhere: Array
 
 
 def spacing_counts(sites: Sites, pairs: Pairs, motif_1: int, motif_2: int, spacings: Array) -> SpacingCounts:
@@ -47,6 +50,9 @@ def spacing_counts(sites: Sites, pairs: Pairs, motif_1: int, motif_2: int, spaci
     of the other in another sequence, as if both lay in one. So motifs that keep to the middle of the sequences, or to
     one strand, are expected near each other without any preference. It is averaged over 10 bp to each side, and one
     pair a cell is added that stands anywhere where two sites fit, which decides where instances are few.
+
+    Where a sequence holds one site that matters and others that do not, pairs across sequences are closer together than
+    pairs of one sequence can be; so what would stand at each spacing if every place were alike is told besides.
 
     Parameters
     ----------
@@ -69,12 +75,14 @@ def spacing_counts(sites: Sites, pairs: Pairs, motif_1: int, motif_2: int, spaci
     count = np.bincount(cell, minlength=shape[0] * shape[1]).reshape(shape)
     cell_of_one = np.unique(np.stack([cell, sites.sequence[left]]), axis=1)[0]
     sequences = np.bincount(cell_of_one, minlength=shape[0] * shape[1]).reshape(shape)
-    share = _chance(sites, motif_1, motif_2, spacings, count)
-    return SpacingCounts(sites.motifs[motif_1], sites.motifs[motif_2], spacings, count, sequences, count.sum() * share)
+    shares = _chances(sites, motif_1, motif_2, spacings, count)
+    expected, anywhere = (count.sum() * share for share in shares)
+    names = sites.motifs[motif_1], sites.motifs[motif_2]
+    return SpacingCounts(*names, spacings, count, sequences, expected, anywhere)
 
 
-def _chance(sites: Sites, motif_1: int, motif_2: int, spacings: Array, own: Array) -> Array:
-    """Return the share of each order, orientation and spacing under independence, (4, d), summing to 1."""
+def _chances(sites: Sites, motif_1: int, motif_2: int, spacings: Array, own: Array) -> tuple[Array, Array]:
+    """Return the shares (4, d) of order, orientation and spacing across sequences, and if every place were alike."""
     across = -own.astype(float)  # pairs of one sequence are no chance
     anywhere = np.zeros(own.shape)
     for one, two in dict.fromkeys([(motif_1, motif_2), (motif_2, motif_1)]):
@@ -88,12 +96,11 @@ def _chance(sites: Sites, motif_1: int, motif_2: int, spacings: Array, own: Arra
     window = np.ones(min(2 * SMOOTHING + 1, len(spacings) - 1 | 1))
     covered = np.convolve(np.ones(len(spacings)), window, "same")
     smooth = np.array([np.convolve(row, window, "same") / covered for row in across])
-    total = anywhere.sum()
-    return _shares(np.maximum(smooth, 0) + (anywhere / total * anywhere.size if total else 1.0))
-
-
-def _shares(weights: Array) -> Array:
-    return np.asarray(weights / weights.sum())
+    if not anywhere.any():  # sequences in which no two sites fit: nothing is known of their places
+        anywhere[:] = 1.0
+    alike = anywhere / anywhere.sum()
+    weights = np.maximum(smooth, 0) + alike * alike.size
+    return weights / weights.sum(), alike
 
 
 def _width(sites: Sites, motif: int) -> int:
