@@ -123,8 +123,7 @@ def parse_derivation(text: str) -> Derivation:
     """
     from cislens.plugins import registry
 
-    name, _, rest = text.partition(":")
-    derivation: Derivation = settings.build(registry().derivation(name), settings.parse_settings(rest))
+    derivation: Derivation = settings.named(text, registry().derivation)
     return derivation
 
 

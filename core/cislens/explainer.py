@@ -157,5 +157,4 @@ def parse_explainer(text: str) -> LabelledExplainer:
         label = name = head
     if not label or "/" in label or label.startswith("."):
         raise CislensError(f"a label must be a plain name, got {label!r} in {text!r}")
-    kind = registry().explainer(name)
-    return LabelledExplainer(label, settings.build(kind, settings.parse_settings(rest)))
+    return LabelledExplainer(label, settings.named(f"{name}:{rest}", registry().explainer))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -62,6 +62,12 @@ def build(kind: type[Any], given: Mapping[str, Any]) -> Any:
     return kind(**arguments)
 
 
+def named(text: str, find: Callable[[str], type[Any]]) -> Any:
+    """Make what `NAME` or `NAME:setting=value,...` says, with the class that `find` gives for the name."""
+    name, _, rest = text.partition(":")
+    return build(find(name), parse_settings(rest))
+
+
 def text(instance: Any) -> str:
     """Return the settings of an instance as `parse_settings` reads them."""
     return ",".join(f"{f.name}={_as_text(getattr(instance, f.name))}" for f in dataclasses.fields(instance))
@@ -84,7 +90,7 @@ def _convert(value: Any, hint: Any, what: str) -> Any:
     for option in sorted(options, key=lambda option: option is not type(None)):
         try:
             return _as_type(value, option)
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError):
             continue
     raise CislensError(f"{what} must be {_type_text(hint)}, got {value!r}")
 

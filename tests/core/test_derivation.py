@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from shutil import rmtree as remove
 from typing import ClassVar
 
 import numpy as np
@@ -106,6 +107,34 @@ def test_what_was_derived_is_kept_beside_the_maps_and_replaced_whole(report, tmp
     assert len(again.motifs) == 1
     assert again.validity.warnings == ("1 motifs were asked for",)
     assert again.instances is None
+
+
+def test_a_kill_while_what_was_derived_is_replaced_leaves_the_old_or_the_new(report, tmp_path, monkeypatch) -> None:
+    path = tmp_path / "report.zarr"
+    report.save(path, "a")
+    store = ReportStore.open(path, "a")
+    store.keep_derived("a", derive(report, FindMotifs(1)))
+    for killed in ("rename", "rmtree"):
+        with monkeypatch.context() as patched:
+            for name in ("os.rename", "shutil.rmtree"):
+                if killed in name:
+                    patched.setattr(f"cislens.report.store_derived.{name}", die_if_derived)
+            with pytest.raises(Killed):
+                store.keep_derived("a", derive(report, FindMotifs(2)))
+        assert len(ReportStore.open(path).read("a").motifs) == (1 if killed == "rename" else 2)
+    store.keep_derived("a", derive(report, FindMotifs(3)))
+    assert len(ReportStore.open(path).read("a").motifs) == 3
+    assert len([*(path / "reports" / "a" / "derived").glob("0*")]) == 1
+
+
+class Killed(BaseException):
+    """Stands for a kill."""
+
+
+def die_if_derived(path, *_, ignore_errors: bool = False) -> None:
+    if not ignore_errors:
+        raise Killed(path)
+    remove(path, ignore_errors=True)  # what an earlier kill left
 
 
 def test_a_store_opened_for_reading_keeps_nothing(report, tmp_path) -> None:

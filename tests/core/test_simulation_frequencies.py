@@ -10,8 +10,7 @@ import pandas as pd
 import pytest
 from scipy.stats import binomtest, chisquare
 
-from cislens.errors import CislensError
-from cislens.simulation import Grammar, Simulator, bundled_grammars, load_grammar, simulate
+from cislens.simulation import Simulator, bundled_grammars, load_grammar, simulate
 from cislens.truth import Truth
 
 LEVEL = 1e-4  # fixed seeds; a fair draw fails once in ten thousand
@@ -196,20 +195,6 @@ def test_a_stream_of_blocks_is_the_whole_set_and_tells_its_progress() -> None:
 def test_no_sequence_comes_twice() -> None:
     truth = simulate("argminn_spi1", n=3000)
     assert len({row.tobytes() for row in truth.sequences.onehot}) == 3000
-
-
-def test_draws_of_one_label_hold_but_that_label() -> None:
-    simulator = Simulator(load_grammar("argminn_tal_gata"))
-    for wanted in (True, False):
-        labels = simulator.labels(simulator.draw(200, np.random.default_rng(0), positive=wanted))
-        assert (labels == wanted).all()
-    with pytest.raises(CislensError, match="must hold negative arrangements"):
-        Simulator(without_negatives()).draw(5, np.random.default_rng(0), positive=False)
-
-
-def without_negatives() -> Grammar:
-    whole = load_grammar("argminn_spi1")
-    return Grammar("positives", whole.motifs, whole.arrangements[:1], whole.rules)
 
 
 @pytest.mark.parametrize("name", bundled_grammars())

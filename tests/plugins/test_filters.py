@@ -209,3 +209,11 @@ def test_it_keeps_the_contract_of_explainers(explainer: Filters) -> None:
         ExplainerContract(explainer).check_fitted()
         return
     ExplainerContract(explainer).check()
+
+
+def test_motifs_of_many_blocks_are_given_once(tmp_path) -> None:
+    sequences = random_sequences(150)
+    once = motifs_of(ConvPoolToy(40), sequences, Filters())
+    kept = explain(ConvPoolToy(40), sequences, Filters(), TARGETS, run=Run(store=tmp_path / "report.zarr"))
+    for report in (explain(ConvPoolToy(40), sequences, Filters(), TARGETS), kept):
+        assert [motif.id for motif in report.motifs] == [motif.id for motif in once.motifs]

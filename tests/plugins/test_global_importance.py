@@ -167,3 +167,9 @@ def test_motifs_that_do_not_fit_and_settings_that_mean_nothing_are_refused() -> 
 def test_spacings_that_do_not_fit_are_left_out() -> None:
     report = importance(bundled_linear(40), GlobalImportance(BOTH, samples=2, most=30), run=Run(block=64))
     assert table_of(report)["spacing"].max() == 8  # 16 bp beside the first motif in the middle, less 8 of the second
+
+
+def test_the_table_of_many_blocks_is_given_once() -> None:
+    toy, explainer = bundled_linear(), GlobalImportance(BOTH, samples=3, most=3)
+    one_block = importance(toy, explainer, 130, run=Run(block=130))
+    pd.testing.assert_frame_equal(table_of(importance(toy, explainer, 130)), table_of(one_block))

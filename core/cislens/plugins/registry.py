@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pluggy
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from cislens.oracle.adapter import Adapter
     from cislens.training import Trainer
 
+T = TypeVar("T")
 GROUP = "cislens"
 KINDS = ("explainers", "adapters", "architectures", "derivations", "metrics", "exporters", "importers", "trainers")
 OWN_DISTRIBUTION = "cislens"
@@ -144,9 +145,7 @@ class Registry:
         PluginError
             If none has that name; the sentence lists those there are and the plugins that failed.
         """
-        if name not in self.explainers:
-            raise PluginError(self._unknown("explainer", name, self.explainers))
-        return self.explainers[name]
+        return self._found("explainer", name, self.explainers)
 
     def architecture(self, name: str) -> Architecture:
         """Return a published architecture.
@@ -156,9 +155,7 @@ class Registry:
         PluginError
             If none has that name; the sentence lists those there are and the plugins that failed.
         """
-        if name not in self.architectures:
-            raise PluginError(self._unknown("architecture", name, self.architectures))
-        return self.architectures[name]
+        return self._found("architecture", name, self.architectures)
 
     def derivation(self, name: str) -> type[Derivation]:
         """Return a derivation class.
@@ -168,9 +165,7 @@ class Registry:
         PluginError
             If none has that name; the sentence lists those there are and the plugins that failed.
         """
-        if name not in self.derivations:
-            raise PluginError(self._unknown("derivation", name, self.derivations))
-        return self.derivations[name]
+        return self._found("derivation", name, self.derivations)
 
     def trainer(self, name: str) -> type[Trainer]:
         """Return a trainer class.
@@ -180,9 +175,7 @@ class Registry:
         PluginError
             If none has that name; the sentence lists those there are and the plugins that failed.
         """
-        if name not in self.trainers:
-            raise PluginError(self._unknown("trainer", name, self.trainers))
-        return self.trainers[name]
+        return self._found("trainer", name, self.trainers)
 
     def called(self, name: str) -> list[type[Explainer] | type[Trainer]]:
         """Return the explainer and the trainer of a name; a model that explains itself has both.
@@ -197,6 +190,11 @@ class Registry:
         if not found:
             raise PluginError(self._unknown("explainer or trainer", name, [called for called, _ in known]))
         return found
+
+    def _found(self, kind: str, name: str, known: Mapping[str, T]) -> T:
+        if name not in known:
+            raise PluginError(self._unknown(kind, name, known))
+        return known[name]
 
     def _unknown(self, kind: str, name: str, known: Iterable[str]) -> str:
         message = f"no {kind} is named {name!r}: choose one of {', '.join(known)}"

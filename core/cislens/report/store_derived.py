@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from cislens.report.report import TABLES, MotifReport
@@ -26,26 +27,31 @@ def write_derived(layout: Layout, report: MotifReport) -> None:
         steps = list(report.provenance.derivations)
         said = {"warnings": list(report.validity.warnings), "summary": dict(report.validity.summary)}
         write_group(unfinished, {"tables": tables, "steps": steps, **said})
-        old = layout.workshop / "derived-before"
-        shutil.rmtree(old, ignore_errors=True)
-        if layout.derived.exists():
-            os.rename(layout.derived, old)
-        os.rename(unfinished, layout.derived)
-        shutil.rmtree(old, ignore_errors=True)
+        write_group(layout.derived)
+        before = _times(layout)
+        # The new one is there before the old one goes, so that a kill leaves one of them.
+        os.rename(unfinished, layout.derived / f"{int(before[-1].name) + 1 if before else 0:06d}")
+        for old in before:
+            shutil.rmtree(old)
 
 
 def with_derived(layout: Layout, report: MotifReport) -> MotifReport:
     """Return a report with what was derived of it, itself where nothing was."""
-    if not (layout.derived / "zarr.json").exists():
+    times = _times(layout)
+    if not times:
         return report
-    facts = read_attributes(layout.derived)
+    facts = read_attributes(times[-1])
     held = facts["tables"]
-    tables: dict[str, Any] = {name: read_table(layout.derived / name) if name in held else None for name in TABLES}
+    tables: dict[str, Any] = {name: read_table(times[-1] / name) if name in held else None for name in TABLES}
     validity = replace(report.validity, summary=facts["summary"]).warned(*facts["warnings"])
     return replace(
         report,
-        motifs=read_motifs(layout.derived / "motifs"),
+        motifs=read_motifs(times[-1] / "motifs"),
         validity=validity,
         provenance=replace(report.provenance, derivations=tuple(facts["steps"])),
         **tables,
     )
+
+
+def _times(layout: Layout) -> list[Path]:
+    return sorted(path for path in layout.derived.glob("*") if path.name.isdigit())

@@ -51,7 +51,7 @@ class Layout:
 
     @property
     def derived(self) -> Path:
-        """The group of what was derived of the report."""
+        """The group of what was derived of the report, a group for each time; the last one counts."""
         return self.folder / "derived"
 
     @property

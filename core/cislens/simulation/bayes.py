@@ -17,8 +17,7 @@ from cislens.scores import area_under_roc
 from cislens.sequences.codes import Codes, complemented
 from cislens.simulation.clean import shares_clean
 from cislens.simulation.grammar import Grammar, Site, Variant
-from cislens.simulation.instances import InstanceSampler
-from cislens.simulation.matching import Hits, matcher_of
+from cislens.simulation.matching import Hits
 from cislens.simulation.placing import placements
 from cislens.simulation.simulator import Simulator
 
@@ -65,7 +64,7 @@ def bayes_limit(grammar: Grammar, n: int = 10_000, seed: int = 0, progress: Prog
         If the grammar's background is no draw of independent bases, or all its sequences have one label.
     """
     classifier = BayesClassifier(grammar)
-    simulator = Simulator(grammar)
+    simulator = classifier.simulator
     drawn = simulator.draw(n, stream(seed, "bayes", grammar.name))
     labels = simulator.labels(drawn)
     if labels.all() or not labels.any():
@@ -105,9 +104,8 @@ class BayesClassifier:
         if reason := summable(grammar):
             raise CislensError(reason)
         self._frequencies = np.array(_frequencies(grammar))
-        self._samplers = [InstanceSampler(motif, grammar.instances) for motif in grammar.motifs]
-        self._matcher = matcher_of(grammar)
-        self._clean = shares_clean(grammar)
+        self.simulator = Simulator(grammar)
+        self._clean = shares_clean(self.simulator)
 
     def log_odds(self, codes: Codes, progress: Progress = silent) -> Array:
         """Return log P(positive | sequence) - log P(negative | sequence) of sequences (n, length), in nats, (n,).
@@ -137,7 +135,7 @@ class BayesClassifier:
             (number, reverse): self._ratios(codes, number, reverse)
             for number, reverse in {(s.motif, s.reverse) for v in self.grammar.variants for c in v.clusters for s in c}
         }
-        hits = self._matcher.hits(codes)
+        hits = self.simulator.matcher.hits(codes)
         joint = np.zeros((len(codes), 2))
         for variant, clean in zip(self.grammar.variants, self._clean, strict=True):
             label = int(self.grammar.labels[variant.arrangement])
@@ -146,7 +144,7 @@ class BayesClassifier:
 
     def _ratios(self, codes: Codes, number: int, reverse: bool) -> Array:
         """Return how much likelier each window of the room is as an instance than as background, (n, starts)."""
-        grammar, sampler = self.grammar, self._samplers[number]
+        grammar, sampler = self.grammar, self.simulator.samplers[number]
         room = codes[:, grammar.first : grammar.first + grammar.room]
         windows = np.lib.stride_tricks.sliding_window_view(room, len(sampler.matrix), axis=1)
         if reverse:

@@ -9,7 +9,6 @@ import numpy.typing as npt
 
 from cislens.context import stream
 from cislens.simulation.grammar import Grammar, Variant
-from cislens.simulation.matching import matcher_of
 from cislens.simulation.placing import sample_starts
 from cislens.simulation.simulator import Simulator
 
@@ -17,22 +16,23 @@ Array = npt.NDArray[Any]
 BACKGROUNDS, PLACEMENTS = 20_000, 1_000  # sampled; the shares are then known to half a percent
 
 
-def shares_clean(grammar: Grammar) -> Array:
+def shares_clean(simulator: Simulator) -> Array:
     """Return the share of backgrounds around each variant of a grammar that hold no chance match, (variants,)."""
+    grammar = simulator.grammar
     rng = stream(0, "clean", grammar.name)
-    clean = _clean_by_length(grammar, rng)
+    clean = _clean_by_length(simulator, rng)
     return np.array([_share(variant, grammar, clean, rng) for variant in grammar.variants])
 
 
-def _clean_by_length(grammar: Grammar, rng: np.random.Generator) -> Array:
+def _clean_by_length(simulator: Simulator, rng: np.random.Generator) -> Array:
     """Return the share of background stretches of each length from 0 on that hold no match, (length + 1,)."""
-    backgrounds = Simulator(grammar).backgrounds(BACKGROUNDS, rng)
-    hits = matcher_of(grammar).hits(backgrounds)
+    hits = simulator.matcher.hits(simulator.backgrounds(BACKGROUNDS, rng))
+    length = simulator.grammar.length
     # A stretch from the start is clean as long as it ends before the first match does.
-    ends = np.full(BACKGROUNDS, grammar.length + 1)
+    ends = np.full(BACKGROUNDS, length + 1)
     np.minimum.at(ends, hits.rows, hits.ends)
-    stopped = np.bincount(ends, minlength=grammar.length + 2)
-    return np.asarray(1 - np.cumsum(stopped)[: grammar.length + 1] / BACKGROUNDS)
+    stopped = np.bincount(ends, minlength=length + 2)
+    return np.asarray(1 - np.cumsum(stopped)[: length + 1] / BACKGROUNDS)
 
 
 def _share(variant: Variant, grammar: Grammar, clean: Array, rng: np.random.Generator) -> float:

@@ -15,6 +15,7 @@ from cislens.context import Progress, silent, stream
 from cislens.errors import CislensError
 from cislens.sequences import Sequences
 from cislens.sequences.codes import Codes, codes_of, complemented, onehot_of
+from cislens.simulation.dataset import joined
 from cislens.simulation.draw import Draw, in_order, spans_by_row
 from cislens.simulation.grammar import Grammar, Variant
 from cislens.simulation.grammar_file import load_grammar
@@ -43,6 +44,13 @@ class Simulator:
         Real sequences, for the backgrounds "dinucleotide", "kmer:ORDER" and "sequences": each background is made of
         one of them. They are cut to the grammar's length in the middle, and those with N are left out.
 
+    Attributes
+    ----------
+    samplers
+        What draws the instances of each motif.
+    matcher
+        What finds the chance matches that the grammar removes.
+
     Raises
     ------
     CislensError
@@ -55,13 +63,8 @@ class Simulator:
         self._background = parse_background(
             grammar.background, None if self._source is None else Sequences.from_onehot(self._source)
         )
-        self._samplers = [InstanceSampler(motif, grammar.instances) for motif in grammar.motifs]
-        self._matcher = matcher_of(grammar)
-
-    @property
-    def samplers(self) -> list[InstanceSampler]:
-        """What draws the instances of each motif."""
-        return self._samplers
+        self.samplers = [InstanceSampler(motif, grammar.instances) for motif in grammar.motifs]
+        self.matcher = matcher_of(grammar)
 
     def truths(self, n: int, seed: int = 0, progress: Progress = silent) -> Iterator[Truth]:
         """Yield the truth of the first n sequences of a seed, a block of 1,024 at a time.
@@ -75,19 +78,17 @@ class Simulator:
 
     def simulate(self, n: int, seed: int = 0) -> Truth:
         """Return the truth of the first n sequences of a seed."""
-        from cislens.simulation.dataset import joined
-
         return joined(list(self.truths(n, seed)))
 
-    def draw(self, n: int, rng: np.random.Generator, positive: bool | None = None) -> Draw:
-        """Return n sequences; where `positive` is stated, all positive or all negative.
+    def draw(self, n: int, rng: np.random.Generator) -> Draw:
+        """Return n sequences.
 
         Raises
         ------
         CislensError
             If backgrounds without chance matches are too rare to be found.
         """
-        variants = self._choose(n, rng, positive)
+        variants = rng.choice(len(self.grammar.variants), n, p=self._chances)
         codes = self.backgrounds(n, rng)
         drawn = self._planted(codes, variants, rng)
         self._clean(drawn, rng)
@@ -108,7 +109,7 @@ class Simulator:
 
     def spurious(self, drawn: Draw) -> Hits:
         """Return the chance matches that the grammar removes: those that overlap no planted instance."""
-        return self._matcher.hits(drawn.codes).apart_from(spans_by_row(drawn))
+        return self.matcher.hits(drawn.codes).apart_from(spans_by_row(drawn))
 
     # ---- the steps ----------------------------------------------------------------------------------------
 
@@ -116,16 +117,10 @@ class Simulator:
     def _any_sequence(self) -> Codes:
         return onehot_of(np.zeros((1, self.grammar.length), np.uint8))
 
-    def _choose(self, n: int, rng: np.random.Generator, positive: bool | None) -> Array:
-        labels = self.grammar.labels
-        allowed = [positive is None or labels[v.arrangement] == positive for v in self.grammar.variants]
-        chances = np.array([v.probability for v in self.grammar.variants]) * allowed
-        if not chances.sum() > 0:
-            raise CislensError(
-                f"grammar {self.grammar.name!r} must hold {'positive' if positive else 'negative'} arrangements for "
-                "that, got none"
-            )
-        return rng.choice(len(chances), n, p=chances / chances.sum())
+    @cached_property
+    def _chances(self) -> Array:
+        chances = np.array([variant.probability for variant in self.grammar.variants])
+        return np.asarray(chances / chances.sum())
 
     def _planted(self, codes: Codes, variants: Array, rng: np.random.Generator) -> Draw:
         parts: list[tuple[Array, ...]] = []
@@ -144,7 +139,7 @@ class Simulator:
         starts = sample_starts(variant, self.grammar.room, len(rows), rng) + self.grammar.first
         for cluster, start in zip(variant.clusters, starts.T, strict=True):
             for site in cluster:
-                instance = self._samplers[site.motif].sample(len(rows), rng)
+                instance = self.samplers[site.motif].sample(len(rows), rng)
                 width = instance.shape[1]
                 first = start + site.offset
                 codes[rows[:, None], first[:, None] + np.arange(width)] = (
@@ -158,7 +153,7 @@ class Simulator:
         spans = spans_by_row(drawn)
         left = np.arange(len(drawn.codes))
         for _ in range(ROUNDS):
-            hits = self._matcher.hits(drawn.codes[left]).apart_from(spans[left])
+            hits = self.matcher.hits(drawn.codes[left]).apart_from(spans[left])
             left = left[np.unique(hits.rows)]
             if not len(left):
                 return

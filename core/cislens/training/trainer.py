@@ -96,6 +96,5 @@ def parse_trainer(text: str) -> Trainer:
     """
     from cislens.plugins import registry
 
-    name, _, rest = text.partition(":")
-    trainer: Trainer = settings.build(registry().trainer(name), settings.parse_settings(rest))
+    trainer: Trainer = settings.named(text, registry().trainer)
     return trainer
