@@ -45,7 +45,10 @@ def describe(oracle: Oracle) -> dict[str, Any]:
     heads = [{**asdict(head), "looks_like": looks_like(answers[head.name])} for head in oracle.heads]
     able = oracle.capabilities
     # Those that ask least of a model come first, so that the one suggested is the one that fits most widely.
-    kinds = sorted(registry().explainers.items(), key=lambda item: len(item[1].needs))
+    # What gives maps comes first, and the command that is suggested is of the first that fits.
+    kinds = sorted(
+        registry().explainers.items(), key=lambda item: ("attributions" not in item[1].emits, len(item[1].needs))
+    )
     return {
         **describe_model(oracle),
         "heads": heads,
