@@ -87,11 +87,10 @@ def syntax_table(
     pair and target, "beside" counted as none.
     """
     import pandas as pd
-
-    from cislens.databases import benjamini_hochberg
+    from scipy.stats import false_discovery_control  # type: ignore[import-untyped]
 
     p_values = _p_values(moments)
-    q_values = benjamini_hochberg(p_values.ravel()).reshape(p_values.shape)
+    q_values = false_discovery_control(p_values.ravel()).reshape(p_values.shape)
     least = NOTICEABLE * np.abs(moments.mean[:, :3]).max((0, 1), initial=0.0)
     named = (q_values <= bound) & (np.abs(moments.mean[:, 3]) >= least)
     rows = []
@@ -110,7 +109,7 @@ def syntax_table(
 
 
 def _p_values(moments: Moments) -> Array:
-    from scipy.stats import t  # type: ignore[import-untyped]
+    from scipy.stats import t
 
     mean, error = np.abs(moments.mean[:, 3]), moments.error[:, 3]
     score = np.divide(mean, error, out=np.where(mean > 0, np.inf, 0.0), where=error > 0)

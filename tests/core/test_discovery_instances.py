@@ -163,19 +163,24 @@ def test_sequences_with_n_and_motifs_longer_than_the_sequences_pass() -> None:
     assert places(derive(cut, Instances())) == [place for place in expected if place[:1] != ("seq0",) or place[1] > 45]
 
 
-def test_motifs_of_a_target_are_called_on_its_map_alone() -> None:
+@pytest.mark.parametrize(("first", "second"), [("Dev", "Hk"), ("K", "K.rep"), ("K.rep", "K")])
+@pytest.mark.parametrize("owner", [0, 1])
+def test_motifs_of_a_target_are_called_on_its_map_alone(first: str, second: str, owner: int) -> None:
     report, expected = planted()
     values = report.attributions.values
+    names = (first, second)
     both = replace(
         report,
         attributions=replace(report.attributions, values=np.concatenate([values, values])),
-        motifs=(replace(A, id="Dev.positive_0"), B),
-        provenance=Provenance(targets=({"target": "Dev"}, {"target": "Hk"})),
+        motifs=(replace(A, id=f"{names[owner]}.positive_0"), B),
+        provenance=Provenance(targets=tuple({"target": name} for name in names)),
     )
     table = derive(both, Instances()).instances
     a = [place for place in expected if place[2] == "a"]
-    assert list(table["target"]) == ["Dev"] * len(expected) + ["Hk"] * (len(expected) - len(a))
-    assert (table["motif"] == "Dev.positive_0").sum() == len(a)
+    called = [len(expected) - len(a), len(expected) - len(a)]
+    called[owner] = len(expected)
+    assert list(table["target"]) == [first] * called[0] + [second] * called[1]
+    assert (table["motif"] == f"{names[owner]}.positive_0").sum() == len(a)
 
 
 def test_a_report_without_maps_is_sent_to_scanning() -> None:

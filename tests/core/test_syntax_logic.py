@@ -66,6 +66,17 @@ def test_a_motif_that_never_comes_alone_is_taken_to_do_nothing_alone() -> None:
     assert logic_of(effects) == ("and not", False)
 
 
+@pytest.mark.parametrize("answer", [0.0, 0.1, 1 / 3, 0.7, -1e6 / 3])
+def test_an_answer_that_does_not_vary_gives_no_effect_and_no_interaction(answer: float) -> None:
+    kinds = np.repeat([[1, 1], [1, 0], [0, 1], [0, 0]], [73, 75, 71, 81], axis=0)
+    assert effects_by_presence(np.full(300, answer), *kinds.T, same=False) == (0, 0, 0, 0)
+
+
+def test_an_interaction_that_is_but_rounding_is_none() -> None:
+    assert 0.3 - 0.1 - 0.2 != 0
+    assert Effects(0.1, 0.2, 0.3, 0.0).interaction == 0
+
+
 def test_too_few_sequences_of_a_kind_tell_nothing() -> None:
     kinds = np.repeat([[1, 1], [1, 0], [0, 1], [0, 0]], [10, 10, 10, 4], axis=0)
     assert effects_by_presence(np.zeros(34), *kinds.T, same=False) is None

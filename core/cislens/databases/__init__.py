@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cislens.databases.comparing import Comparison, benjamini_hochberg, compared
+from cislens.databases.comparing import Comparison, compared
 from cislens.databases.database import BUNDLED, Database, family_of, load
 from cislens.databases.finding import found
 from cislens.databases.matches import Matches
@@ -14,7 +14,6 @@ __all__ = [
     "Database",
     "Matches",
     "Scan",
-    "benjamini_hochberg",
     "compared",
     "family_of",
     "found",

@@ -72,6 +72,7 @@ def compared(motifs: Sequence[Motif], database: Database, trim: float = TRIM) ->
     Gupta et al. 2007, 10.1186/gb-2007-8-2-r24; Benjamini & Hochberg 1995, 10.1111/j.2517-6161.1995.tb02031.x.
     """
     from memelite import tomtom  # type: ignore[import-untyped]  # ships no types
+    from scipy.stats import false_discovery_control  # type: ignore[import-untyped]
 
     queries, before = zip(*(_core(motif, trim) for motif in motifs), strict=True)
     targets = [motif.probabilities().T for motif in database.motifs]
@@ -79,7 +80,8 @@ def compared(motifs: Sequence[Motif], database: Database, trim: float = TRIM) ->
         warnings.filterwarnings("ignore", "tomtom was given", UserWarning)  # said in the report's validity
         p_value, _, offset, overlap, strand = tomtom(list(queries), targets)
     p_value, offset = np.minimum(p_value, 1), offset.astype(int) - np.array(before)[:, None]
-    return Comparison(p_value, benjamini_hochberg(p_value), offset, overlap.astype(int), strand == 1)
+    q_value = false_discovery_control(p_value, axis=-1)
+    return Comparison(p_value, q_value, offset, overlap.astype(int), strand == 1)
 
 
 def _core(motif: Motif, trim: float) -> tuple[Array, int]:
@@ -94,14 +96,3 @@ def _core(motif: Motif, trim: float) -> tuple[Array, int]:
         end = start + WIDEST
     # memelite is compiled anew for another type of number.
     return np.asarray(motif.probabilities()[start:end].T, np.float64), int(start)
-
-
-def benjamini_hochberg(p_value: Array) -> Array:
-    """Return the q-values of p-values (..., m): the smallest p m / rank over all that are at least as large."""
-    m = p_value.shape[-1]
-    order = np.argsort(p_value, axis=-1)
-    raised = np.take_along_axis(p_value, order, -1) * m / np.arange(1, m + 1)
-    smallest = np.minimum.accumulate(raised[..., ::-1], axis=-1)[..., ::-1]
-    q_value = np.empty_like(smallest)
-    np.put_along_axis(q_value, order, smallest, -1)
-    return q_value

@@ -10,11 +10,12 @@ import numpy.typing as npt
 
 from cislens.derivation import Derivation, DeriveContext
 from cislens.discovery.calling import Caller, Calls, apart
-from cislens.discovery.maps import contributions, target_labels
+from cislens.discovery.maps import maps_of, target_labels
 from cislens.discovery.seqlets import spread
 from cislens.errors import CislensError, ReportError
 from cislens.motif import Motif
 from cislens.report import TABLES, MotifReport
+from cislens.sequences.codes import codes_with_n
 from cislens.settings import setting
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class Instances(Derivation):
             )
         import pandas as pd
 
-        values = contributions(report)
+        values = maps_of(report)
         labels = target_labels(report, len(values))
         owned = [[m for m in report.motifs if _owner(m, labels) in (None, label)] for label in labels]
         tables = []
@@ -89,7 +90,7 @@ class Instances(Derivation):
         import pandas as pd
 
         onehot = report.sequences.onehot
-        codes = np.where(onehot.any(-1), onehot.argmax(-1), 4)
+        codes = codes_with_n(onehot)
         caller = Caller(codes, values / spread(values), self.p_value, self.similarity, self.rate)
         calls = Calls(*(np.empty(0, int),) * 9)
         if motifs:
@@ -119,4 +120,5 @@ class Instances(Derivation):
 
 def _owner(motif: Motif, labels: tuple[str, ...]) -> str | None:
     """Return the label of the target that a motif's id names, None where it names none."""
-    return next((label for label in labels if label and motif.id.startswith(label)), None)
+    # The longest, since one target's label may begin another's.
+    return max((label for label in labels if label and motif.id.startswith(label)), key=len, default=None)

@@ -9,30 +9,23 @@ import numpy as np
 import numpy.typing as npt
 
 from cislens.errors import ReportError
-from cislens.gauges import project, to_gauge
 from cislens.report import MotifReport
 
 Array = npt.NDArray[Any]
 
 
-def contributions(report: MotifReport) -> Array:
-    """Return what each sequence's own bases contribute, (t, n, length); 0 at N.
-
-    Maps of all four bases are brought to the uniform gauge first, since a wild-type gauge is zero at the own base:
-    there a base contributes what it does more than the mean base. Masks are taken as they are.
+def maps_of(report: MotifReport) -> Array:
+    """Return the maps that motifs are called on, (t, n, length), 0 at N: contributions, or masks as they are.
 
     Raises
     ------
     ReportError
         If the report holds neither maps nor masks.
     """
-    onehot = report.sequences.onehot
     if report.attributions is not None:
-        if not report.attributions.hypothetical:
-            return report.projected() * onehot.any(-1)
-        return project(to_gauge(report.attributions.values, "uniform")[0], onehot)
+        return report.contributions()
     if report.masks is not None:
-        return np.asarray(report.masks.values * onehot.any(-1))
+        return np.asarray(report.masks.values * report.sequences.onehot.any(-1))
     raise ReportError("motifs are called from attributions or masks, but the report holds neither: explain first")
 
 

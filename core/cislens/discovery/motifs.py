@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from cislens.derivation import Derivation, DeriveContext
 from cislens.discovery.clustering import Clustering
-from cislens.discovery.maps import base_frequencies, contributions, target_labels
+from cislens.discovery.maps import base_frequencies, maps_of, target_labels
 from cislens.discovery.seqlets import call_seqlets
 from cislens.discovery.windows import Sites
 from cislens.errors import CislensError
@@ -72,7 +72,7 @@ class Motifs(Derivation):
         validity says for each target and sign how many seqlets were called, from which threshold (in root mean squares
         of the map), and how many clusters were left out.
         """
-        values = contributions(report)
+        values = maps_of(report)
         labels = target_labels(report, len(values))
         signs = SIGNS if (values < 0).any() else {"positive": 1}
         found = []

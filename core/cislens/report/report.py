@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cislens.errors import ReportError
+from cislens.gauges import project, to_gauge
 from cislens.report.attributions import Attributions, Masks
 from cislens.report.provenance import Provenance
 from cislens.report.validity import Validity
@@ -106,6 +107,16 @@ class MotifReport:
         if self.attributions is None:
             raise ReportError(f"this report holds no attributions, only {', '.join(self.emits) or 'nothing'}")
         return self.attributions.projected(self.sequences.onehot)
+
+    def contributions(self) -> Array:
+        """Return what the sequences' own bases contribute, comparable over explainers, (t, n, length); 0 at N.
+
+        Maps of all four bases are brought to the uniform gauge first, since a wild-type gauge is zero at the own base:
+        there a base contributes what it does more than the mean base.
+        """
+        if self.attributions is None or not self.attributions.hypothetical:
+            return self.projected() * self.sequences.onehot.any(-1)
+        return project(to_gauge(self.attributions.values, "uniform")[0], self.sequences.onehot)
 
     def take(self, index: Any) -> MotifReport:
         """Return the report of some sequences; tables and motifs, which speak of the whole, are left out."""

@@ -9,6 +9,7 @@ import numpy as np
 from cislens.report.store_arrays import decode_text, encode_text, open_array, read, write_whole
 from cislens.report.store_json import write_group
 from cislens.sequences import BASES, Region, Sequences
+from cislens.sequences.codes import codes_with_n
 
 CODES = f"{BASES}N"
 
@@ -16,8 +17,7 @@ CODES = f"{BASES}N"
 def write_sequences(folder: Path, sequences: Sequences, block: int) -> None:
     """Write bases as one code a position (0 to 3 for ACGT, 4 for N), ids, and regions where there are any."""
     onehot = sequences.onehot
-    codes = np.where(onehot.any(-1), onehot.argmax(-1), len(BASES)).astype(np.uint8)
-    write_whole(folder / "bases", codes, block, {"codes": CODES})
+    write_whole(folder / "bases", codes_with_n(onehot), block, {"codes": CODES})
     write_whole(folder / "ids", encode_text(sequences.ids), block)
     if not any(sequences.regions):
         return

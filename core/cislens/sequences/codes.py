@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cislens.sequences.container import BASES, OneHot
+from cislens.sequences.container import BASES, OneHot, ones_by_position
 
 Codes = npt.NDArray[np.uint8]
 # A row of four bytes is looked up as one number; only its bytes are ever looked at, so byte order plays no part.
@@ -25,6 +25,11 @@ def codes_of(onehot: OneHot) -> Codes:
     """Return the codes (...) of one-hot rows (..., 4) that hold no N."""
     # Twenty times as fast as argmax over so short an axis.
     return np.asarray(onehot[..., 1] + 2 * onehot[..., 2] + 3 * onehot[..., 3])
+
+
+def codes_with_n(onehot: OneHot) -> Codes:
+    """Return the codes (...) of one-hot rows (..., 4), 4 for N."""
+    return np.where(ones_by_position(onehot), codes_of(onehot), np.uint8(len(BASES)))
 
 
 def letters_of(codes: Codes) -> npt.NDArray[np.uint8]:

@@ -139,12 +139,12 @@ class CountedSyntax(Derivation):
 
 def _q_values(evidence: Sequence[Evidence]) -> list[Array]:
     """Return the q-values of each pair's tests, over all tests of all pairs."""
-    from cislens.databases.comparing import benjamini_hochberg
+    from scipy.stats import false_discovery_control  # type: ignore[import-untyped]
 
     p_values = [np.asarray(found.p_values) for found in evidence]
     if not p_values:
         return []
-    q_values = benjamini_hochberg(np.concatenate(p_values))
+    q_values = false_discovery_control(np.concatenate(p_values))
     return np.split(q_values, np.cumsum([len(part) for part in p_values])[:-1])
 
 
@@ -153,7 +153,9 @@ class _Kept:
 
     def __init__(self, settings: CountedSyntax, counted: Counted, evidence: Evidence, q_values: Array) -> None:
         self.counted, self.evidence = counted, evidence
-        self.together, self.interaction, self.run_q_values = q_values[0], q_values[1], q_values[2:]
+        self.together, *others = q_values
+        self.interaction = 1.0 if evidence.effects is None else others.pop(0)
+        self.run_q_values = others
         self.bound = settings.q_value
         effects = evidence.effects
         self.from_predictions = effects is not None
@@ -196,7 +198,7 @@ class _Kept:
 
     def _uneven(self) -> dict[tuple[str, str], float]:
         """Return the shares of order and orientation over all pairs, "any" where chance could have made them uneven."""
-        from scipy.stats import binomtest  # type: ignore[import-untyped]
+        from scipy.stats import binomtest
 
         sites, pair = self.counted.sites, (self.evidence.motif_1, self.evidence.motif_2)
         left, right = self.counted.pairs.of(*pair)

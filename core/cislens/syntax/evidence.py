@@ -51,8 +51,9 @@ class Evidence:
 
     @property
     def p_values(self) -> tuple[float, ...]:
-        """The p-values of all tests: co-occurrence, interaction, runs."""
-        return (self.together.p_value, self.interaction_p_value, *(run.p_value for run in self.runs))
+        """The p-values of the tests that were made: co-occurrence, interaction where it can be told, runs."""
+        interaction = () if self.effects is None else (self.interaction_p_value,)
+        return (self.together.p_value, *interaction, *(run.p_value for run in self.runs))
 
     @property
     def interaction_p_value(self) -> float:

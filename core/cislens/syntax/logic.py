@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[Any]
+ROUNDING = 1e-9  # of an effect or an answer, that doubles and their means may leave
 LEAST = 5  # sequences of a kind, of which a mean says something
 
 
@@ -29,8 +30,9 @@ class Effects(NamedTuple):
 
     @property
     def interaction(self) -> float:
-        """What both do beyond the sum of what each does alone: the synergy."""
-        return self.both - self.one - self.two
+        """What both do beyond the sum of what each does alone: the synergy; 0 where it is but rounding."""
+        interaction = self.both - self.one - self.two
+        return interaction if abs(interaction) > ROUNDING * max(map(abs, self[:3])) else 0.0
 
 
 def logic_of(effects: Effects) -> tuple[str, bool]:
@@ -84,6 +86,8 @@ def effects_by_presence(predictions: Array, count_1: Array, count_2: Array, *, s
     told = [group for group in groups if len(group) >= LEAST]
     if min(len(both), len(none)) < LEAST or not told:
         return None
+    if np.ptp(predictions[known]) <= ROUNDING * np.abs(predictions[known]).max():
+        return Effects(0.0, 0.0, 0.0, 0.0)  # an answer that does not vary says that nothing does anything
     one, two = (float(group.mean() - none.mean()) if len(group) >= LEAST else 0.0 for group in groups)
     # In the interaction both count once, each motif alone once (a motif with itself twice), and none for the rest.
     parts = [(1, both), (2, told[0])] if same else [(1, both), *((1, group) for group in told)]

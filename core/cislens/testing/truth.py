@@ -12,22 +12,10 @@ CORRELATION = 0.9  # with the exact map; methods that look through windows of a 
 SHARE = 0.5  # of the absolute map that must lie on the motif, which covers a fifth of the sequence
 
 
-def contributions(report: MotifReport) -> Array:
-    """Return what the sequences' own bases contribute, (t, n, length), comparable over explainers.
-
-    Maps of all four bases are brought to the uniform gauge first, since a wild-type gauge is zero at the own base.
-    """
-    assert report.attributions is not None
-    values, onehot = report.attributions.values, report.sequences.onehot
-    if not report.attributions.hypothetical:
-        return report.projected()
-    return np.asarray(((values - values.mean(-1, keepdims=True)) * onehot).sum(-1))
-
-
 def require_linear_truth(report: MotifReport, toy: LinearToy, name: str) -> None:
     """Raise unless maps of a linear toy correlate with its weights at the sequences' bases, on average over them."""
     exact = (toy.attribution(report.sequences) * report.sequences.onehot).sum(-1)
-    correlation = float(np.mean([correlated(*pair) for pair in zip(contributions(report)[0], exact[0], strict=True)]))
+    correlation = float(np.mean([correlated(*pair) for pair in zip(report.contributions()[0], exact[0], strict=True)]))
     require(
         correlation > CORRELATION,
         f"{name} on the {toy.name}: expected maps that correlate with its weights by more than {CORRELATION}, "
@@ -47,7 +35,7 @@ def require_motif_found(report: MotifReport, toy: MotifToy, name: str) -> None:
     sites = toy.sites(report.sequences)
     on_site = (np.arange(length) >= sites[:, :1]) & (np.arange(length) < sites[:, 1:])
     if report.attributions is not None:
-        size = np.abs(contributions(report)[0])
+        size = np.abs(report.contributions()[0])
         total = size.sum(1)
         share = float(np.mean((size * on_site).sum(1) / np.where(total > 0, total, 1)))
         require(

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cislens.errors import CislensError
-from cislens.gauges import project, to_gauge
 from cislens.report import TABLES, MotifReport
 from cislens.truth.instance_recovery import InstanceRecovery, instance_recovery
 from cislens.truth.mask_overlap import CALLED_FROM, MaskOverlap, map_overlap, mask_overlap
@@ -112,13 +111,9 @@ class Comparison:
     @cached_property
     def maps(self) -> MaskOverlap:
         """How the largest contributions agree with what can turn the labels; maps are read in the uniform gauge."""
-        attributions = self.report.attributions
-        if attributions is None:
+        if self.report.attributions is None:
             raise CislensError("the report must hold attributions, got one without: run an explainer that gives them")
-        if not attributions.hypothetical:
-            return map_overlap(self.report.projected(), self._truth, self._beside)
-        centred, _ = to_gauge(attributions.values, "uniform")
-        return map_overlap(project(centred, self.report.sequences.onehot), self._truth, self._beside)
+        return map_overlap(self.report.contributions(), self._truth, self._beside)
 
     @cached_property
     def syntax(self) -> SyntaxRecovery:
