@@ -14,6 +14,7 @@ from cislens.backgrounds import parse_background
 Array = npt.NDArray[Any]
 FEWEST = 5  # references
 TOLERATED = 0.01  # convergence delta over the difference to be explained, above which the reader is warned
+ROUNDING = 1e-5  # of float32 in an answer and its contributions, over the larger of 1 and that
 ESTRANGED = 1e-4  # difference of what was explained from the model's answer, over the larger of 1 and that
 
 
@@ -86,7 +87,11 @@ class DeepLiftShap(Explainer):
             values[0, i] = found.contributions if self.hypothetical else found.contributions * x
             deltas[0, i], differences[0, i], answers[i] = found.delta, found.difference, found.value
             context.progress(i + 1, n)
-        told = (*chosen.warnings, *_warnings(deltas, differences), *_estranged(answers, context.predictions[:, 0]))
+        told = (
+            *chosen.warnings,
+            *_warnings(deltas, differences, answers),
+            *_estranged(answers, context.predictions[:, 0]),
+        )
         return MotifReport(
             sequences,
             attributions=Attributions(values, hypothetical=self.hypothetical, gauge="reference", unit="target"),
@@ -103,13 +108,14 @@ class DeepLiftShap(Explainer):
         return replace(self, shuffles=min(shuffles, self.shuffles)) if shuffles >= FEWEST else None
 
 
-def _warnings(deltas: Array, differences: Array) -> tuple[str, ...]:
-    off = np.abs(deltas) > TOLERATED * np.abs(differences)
+def _warnings(deltas: Array, differences: Array, answers: Array) -> tuple[str, ...]:
+    rounding = ROUNDING * np.maximum(1, np.abs(answers))  # where f(x) is as the references are, all that may be left
+    off = np.abs(deltas) > np.maximum(TOLERATED * np.abs(differences), rounding)
     if not off.any():
         return ()
     return (
         f"for some sequences the contributions miss f(x) - mean f(reference) by more than {TOLERATED:.0%} of it (see "
-        "the convergence delta): f(x) is as the references are, or the model does something that no rule covers",
+        "the convergence delta): the model does something that no rule covers",
     )
 
 

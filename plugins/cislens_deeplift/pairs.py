@@ -72,7 +72,7 @@ def explain_pairs(scalar: Scalar, device: str, x: Array, references: Array, batc
     slopes = multipliers[0].transpose(1, 2).numpy().astype(np.float64)
     baseline = (slopes * references).sum(-1, keepdims=True)
     contributions = (slopes - baseline).mean(0)
-    at_sequence, at_references = torch.cat([torch.stack(y.chunk(2)) for y in scalar.answered], 1).double().cpu()
+    at_sequence, at_references = torch.cat([torch.stack(y.chunk(2)) for y in scalar.answered], 1).cpu().double()
     value = float(at_sequence[0])
     difference = value - float(at_references.mean())
     return Explained(contributions, value, difference, float((contributions * x).sum()) - difference)

@@ -68,7 +68,7 @@ def effects_of(values: Array, designs: Designs) -> tuple[Array, Array]:
     pairs : (arrangements, 4, t)
         Of motif_1, motif_2 and both, and the interaction: both less the sum of each alone, 0 within rounding.
     """
-    smallest = ROUNDING * float(np.finfo(values.dtype).eps) * np.abs(values).max()
+    smallest = ROUNDING * np.finfo(values.dtype).eps * np.abs(values).max(0)
     change = (values - values[0]).astype(np.float64)
     one, two, both = (change[[getattr(held, name) for held in designs.arrangements]] for name in ("one", "two", "both"))
     interaction = both - one - two

@@ -146,12 +146,13 @@ def test_the_batch_changes_nothing_but_rounding_and_the_observed_part_is_a_proje
     assert not observed.attributions.hypothetical
 
 
-def test_references_that_answer_as_the_sequence_does_are_told_of() -> None:
+def test_references_that_answer_as_the_sequence_does_give_a_map_of_zeros_and_no_warning() -> None:
     model = nn.Sequential(nn.Conv1d(4, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(2 * (LENGTH - 2), 1))
     same = Sequences.from_onehot(np.eye(4, dtype=np.uint8)[np.zeros((1, LENGTH), int)])
     report = explain(open_oracle(seeded(model), length=LENGTH), same, DeepLiftShap())
     assert not report.projected().any()
     assert delta(report) < 1e-6
+    assert not report.validity.warnings
 
 
 def test_a_smaller_budget_takes_fewer_references() -> None:

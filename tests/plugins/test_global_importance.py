@@ -127,6 +127,22 @@ def test_effects_are_the_means_over_sequences_into_which_the_motifs_were_written
         assert row["standard_error"] == pytest.approx(interaction.std(ddof=1) / 3)
 
 
+def test_an_interaction_of_a_small_target_is_seen_beside_a_large_one() -> None:
+    toy = LogicToy((MOTIF, PARTNER), 40, "and")
+    small = 1e-7
+
+    def scaled(x: np.ndarray) -> np.ndarray:
+        answer = toy.predict(x)["value"]
+        return np.stack([small * answer, answer], 1)
+
+    oracle = open_oracle(scaled, length=toy.length, precision="float32")
+    report = explain(oracle, toy.examples(12, RNG), GlobalImportance(BOTH, samples=12, most=3), ["0", "1"])
+    one, two = (part.reset_index(drop=True) for _, part in table_of(report).groupby("target"))
+    assert (two["logic"] == "and").any()
+    assert one["logic"].tolist() == two["logic"].tolist()
+    assert one["interaction"].to_numpy() == pytest.approx(small * two["interaction"].to_numpy(), rel=1e-4)
+
+
 def test_several_targets_are_measured_at_once_and_named() -> None:
     oracle = open_oracle(lambda x: np.stack([x[:, :, 2].sum(1), 2 * x[:, :, 2].sum(1)], 1), length=30)
     examples = LinearToy(np.zeros((30, 4))).examples(4, RNG)

@@ -59,8 +59,12 @@ def read_table(path: Path, options: DataOptions) -> Labelled:
 def _table(path: Path) -> Columns:
     import pandas as pd
 
+    separator = TABLE_SUFFIXES[unpacked_suffix(path)]
     try:
-        table = pd.read_csv(path, sep=TABLE_SUFFIXES[unpacked_suffix(path)], low_memory=False)
+        names = pd.read_csv(path, sep=separator, nrows=0).columns
+        # Chromosome 1 is a name, which a number, or a missing one below it, would make 1.0.
+        texts = {name: str for name in names if str(name).strip().lower() in (*ID_NAMES, *PLACES["chrom"])}
+        table = pd.read_csv(path, sep=separator, low_memory=False, dtype=texts)
     except (ValueError, OSError, EOFError) as error:  # pandas' own errors are ValueErrors
         raise CislensError(
             f"{path} must be a table with a first line that names its columns, but cannot be read: {error}"
@@ -140,7 +144,9 @@ def _regions(table: Columns, names: list[str], lengths: list[int]) -> list[Regio
     rows = zip(table[chrom], starts, ends, strands, lengths, strict=True)
     # As with names of FASTA: coordinates that do not span the sequence count from 1, or are not its own; so with text.
     return [
-        Region(str(where), int(first), int(last), "-" if side == "-" else "+") if last - first == length else None
+        Region(where, int(first), int(last), "-" if side == "-" else "+")
+        if isinstance(where, str) and last - first == length
+        else None
         for where, first, last, side, length in rows
     ]
 
