@@ -63,10 +63,8 @@ def test_places_that_do_not_span_the_sequence_are_none(tmp_path: Path) -> None:
 
 
 def test_a_chromosome_is_a_name_also_where_another_row_has_none(tmp_path: Path) -> None:
-    lines = [f"{where},0,6,{text},1" for where, text in (("1", "ACGTAC"), ("", "ACGTAT"), ("2", "ACGTAG"))]
-    (tmp_path / "t.csv").write_text("\n".join(["chrom,start,end,sequence,y", *lines]))
-    regions = read_table(tmp_path / "t.csv", DataOptions()).sequences.regions
-    assert [region and region.chrom for region in regions] == ["1", None, "2"]
+    text = "chrom,start,end,seq,y\n1,0,4,ACGT,1\n,0,4,ACGA,1\n2,0,4,ACGC,1\n"
+    assert read(tmp_path, text).sequences.regions == (Region("1", 0, 4), None, Region("2", 0, 4))
 
 
 def test_names_with_coordinates_give_places(tmp_path: Path) -> None:

@@ -129,18 +129,18 @@ def test_effects_are_the_means_over_sequences_into_which_the_motifs_were_written
 
 def test_an_interaction_of_a_small_target_is_seen_beside_a_large_one() -> None:
     toy = LogicToy((MOTIF, PARTNER), 40, "and")
-    small = 1e-7
+    small = 1e-18
 
     def scaled(x: np.ndarray) -> np.ndarray:
         answer = toy.predict(x)["value"]
         return np.stack([small * answer, answer], 1)
 
-    oracle = open_oracle(scaled, length=toy.length, precision="float32")
+    oracle = open_oracle(scaled, length=toy.length)
     report = explain(oracle, toy.examples(12, RNG), GlobalImportance(BOTH, samples=12, most=3), ["0", "1"])
     one, two = (part.reset_index(drop=True) for _, part in table_of(report).groupby("target"))
     assert (two["logic"] == "and").any()
     assert one["logic"].tolist() == two["logic"].tolist()
-    assert one["interaction"].to_numpy() == pytest.approx(small * two["interaction"].to_numpy(), rel=1e-4)
+    assert one["interaction"].to_numpy() == pytest.approx(small * two["interaction"].to_numpy(), rel=1e-4, abs=0)
 
 
 def test_several_targets_are_measured_at_once_and_named() -> None:
