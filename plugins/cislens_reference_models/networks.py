@@ -60,14 +60,15 @@ class ResidualBlock(nn.Module):
         return x + changed
 
 
-def residual_network(length: int, outputs: int, channels: int, width: int, blocks: int) -> nn.Module:
+def residual_network(length: int, outputs: int, channels: int, width: int, pool: int, blocks: int) -> nn.Module:
     """Return a dilated residual network that takes the maximum over positions."""
-    _require_length("residual_network", length, width)
+    _require_length("residual_network", length, max(width, pool))
     body = [ResidualBlock(channels, 2**number) for number in range(blocks)]
     return nn.Sequential(
         OrderedDict(
             [
                 ("convolution", nn.Conv1d(4, channels, width, padding="same")),
+                ("pool", nn.MaxPool1d(pool)),
                 *((f"block{number}", block) for number, block in enumerate(body, 1)),
                 ("normalisation", nn.BatchNorm1d(channels)),
                 ("relu", nn.ReLU()),

@@ -102,6 +102,23 @@ def test_each_epoch_has_a_dropout_of_its_own(tmp_path: Path) -> None:
     assert len(set(drawn)) == len(drawn) == len(shown) == 3 * 6
 
 
+@pytest.mark.parametrize(("schedule", "middle"), [("constant", 1.0), ("cosine", 0.5)])
+def test_the_learning_rate_follows_its_schedule(schedule: str, middle: float, tmp_path: Path, monkeypatch) -> None:
+    rates: list[float] = []
+    step = torch.optim.AdamW.step
+
+    def watched(self: Any, *given: Any, **named: Any) -> Any:
+        rates.append(self.param_groups[0]["lr"])
+        return step(self, *given, **named)
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", watched)
+    trained(tmp_path, array_data(), epochs=4, patience=None, learning_rate=0.01, schedule=schedule)
+    assert rates[0] == 0.01
+    assert rates[len(rates) // 2] == pytest.approx(0.01 * middle)
+    assert rates == sorted(rates, reverse=True)
+    assert (rates[-1] < 0.001) == (schedule == "cosine")
+
+
 # ---- stopping ---------------------------------------------------------------------------------------------
 
 

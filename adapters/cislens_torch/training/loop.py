@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -110,6 +111,7 @@ class Training:
             batch = next(batches)
             x, y = self._tensors(batch)
             waiting += time.perf_counter() - asked
+            self._set_learning_rate(optimiser, done * self.steps + step)
             loss = self._loss(network(x), y)
             optimiser.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
@@ -117,6 +119,13 @@ class Training:
             total += loss.detach()
             self.context.progress(done * self.steps + step + 1, self.trainer.epochs * self.steps)
         return self._finite("training", float(total) / self.steps, done), waiting
+
+    def _set_learning_rate(self, optimiser: torch.optim.Optimizer, step: int) -> None:
+        """Follow the schedule, which depends on the step alone: a run that goes on after a kill takes the same rates."""
+        if self.trainer.schedule == "cosine":
+            share = step / (self.trainer.epochs * self.steps)
+            for group in optimiser.param_groups:
+                group["lr"] = self.trainer.learning_rate * (1 + math.cos(math.pi * share)) / 2
 
     def _finite(self, which: str, loss: float, done: int) -> float:
         if not np.isfinite(loss):

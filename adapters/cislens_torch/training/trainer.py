@@ -27,6 +27,9 @@ class TorchTrainer(Trainer):
     epochs: int = setting(40, "passes over the training data at most")
     batch_size: int = setting(128, "sequences a step, reverse complements counted in")
     learning_rate: float = setting(1e-3, "of Adam")
+    schedule: Literal["constant", "cosine"] = setting(
+        "constant", "of the learning rate; cosine: down to nothing at the end of all epochs"
+    )
     weight_decay: float = setting(0.0, "of the weights, apart from the gradient (AdamW)")
     patience: int | None = setting(10, "epochs without a better validation loss before training stops; none: never")
     reverse_complement: bool = setting(True, "show every sequence on both strands, half a batch each")
