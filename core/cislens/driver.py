@@ -112,7 +112,7 @@ def explain(
     elif not len(sequences):
         raise SequenceError(f"{chosen.name} needs at least one sequence, got none: check what was dropped and why")
     checked_input(sequences, oracle.name, oracle.length)
-    targeted = _with_components(oracle.select(target), sequences, seed)
+    targeted = with_components(oracle.select(target), sequences, seed)
     chosen = _within_budget(chosen, run.budget, sequences.length, len(targeted.targets))
     provenance = Provenance(
         explainer=chosen.name,
@@ -171,7 +171,8 @@ def _within_budget(explainer: Explainer, budget: int | None, length: int, target
     return smaller
 
 
-def _with_components(targeted: Targeted, sequences: Sequences, seed: int) -> Targeted:
+def with_components(targeted: Targeted, sequences: Sequences, seed: int) -> Targeted:
+    """Return the same with its principal components fitted on at most 250 of the sequences and on mutants of them."""
     if all(t.reduction != "pc1" for t in targeted.targets):
         return targeted
     rng = stream(seed, "pc1")

@@ -96,7 +96,7 @@ def test_the_evaluation_is_a_table_on_the_screen(variants) -> None:
     status, out, _ = variants("model.py:middle", "--labels", "INFO/LARGE")
     assert status == 0
     assert "telling INFO/LARGE apart" in out
-    assert "auroc_error" in out
+    assert "auroc_low" in out
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from cislens import open_oracle
 from cislens.errors import CislensError, SequenceError, TargetError
 from cislens.testing.toys import LinearToy
-from cislens.variants import VariantRun, score_variants
+from cislens.variants import VariantRun, score_variants, write_variants
 
 COLUMNS = "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO"
 BASES = "ACGT"
@@ -214,6 +214,91 @@ def test_maps_of_a_linear_oracle_give_the_models_own_effects(genome, vcf) -> Non
     for column in ("ism:value", "grad:value"):
         np.testing.assert_allclose(table[column], table["model:value"], atol=1e-6)
     assert set(table["reason"]) == {""}
+
+
+class Stubborn(LinearToy):
+    """A linear toy that gives no gradient of a window with a refused base in its middle."""
+
+    def __init__(self, matrix, refused: str) -> None:
+        super().__init__(matrix)
+        self.refused = refused
+
+    def _linearize(self, x):
+        if any(x[:, x.shape[1] // 2, BASES.index(base)].any() for base in self.refused):
+            raise ArithmeticError("this base is too much")
+        return super()._linearize(x)
+
+
+@pytest.mark.parametrize("refused", ["A", BASES])
+def test_windows_that_an_explainer_cannot_explain_are_listed_and_the_run_goes_on(
+    genome, vcf, refused, monkeypatch
+) -> None:
+    # Blocks of two records: where the toy refuses both windows, it refuses a whole block.
+    monkeypatch.setattr("cislens.variants.run.BLOCK_OF_MAPS", 2)
+    toy, text = Stubborn(linear(9).matrix, refused), GENOME["chr1"]
+    path = vcf(*[("chr1", pos, text[pos - 1], "ACG"[pos % 3]) for pos in range(20, 40)])
+    run = VariantRun(explainers=("grad=saliency",))
+    if refused == BASES:
+        with pytest.warns(UserWarning, match="grad explained no window of 20 substitutions: the reasons are listed"):
+            table = score_variants(toy, path, genome, run=run)
+    else:
+        table = score_variants(toy, path, genome, run=run)
+    for pos, row in zip(range(20, 40), table.to_dict("records"), strict=True):
+        failed = text[pos - 1] in refused
+        assert row["status"] == "scored"
+        assert row["reason"] == ("grad: ArithmeticError: this base is too much" if failed else "")
+        assert np.isnan(row["grad:value"]) == failed
+        assert not np.isnan(row["model:value"])
+
+
+def test_what_an_explainer_warns_of_is_told_once_whatever_its_numbers(genome, vcf, monkeypatch) -> None:
+    monkeypatch.setattr("cislens.variants.run.BLOCK_OF_MAPS", 3)
+    oracle = open_oracle(lambda x: 1 - 1e-4 * x[:, 4, 0], length=9, scales={"output": "probability"})
+    path = vcf(*[("chr1", pos, GENOME["chr1"][pos - 1], "ACGT"[pos % 4]) for pos in range(20, 28)])
+    with pytest.warns(UserWarning, match="of 3 predictions of output") as told:
+        score_variants(oracle, path, genome, run=VariantRun(explainers=("here=ism",)))
+    sentences = [str(w.message) for w in told if str(w.message).startswith("here: ")]
+    assert len(sentences) == 1
+    assert sentences[0].startswith("here: 3 of 3 predictions of output")
+    assert sentences[0].endswith("(so in 3 blocks, with the numbers of the first)")
+
+
+@pytest.fixture
+def rich_in_g(tmp_path) -> tuple[Path, str]:
+    """A genome of which four bases in five are G, and its letters."""
+    path, rng = tmp_path / "rich.fa", np.random.default_rng(0)
+    text = "".join(rng.choice(list("ACGT"), 80, p=[0.1, 0.05, 0.8, 0.05]))
+    path.write_text(f">chr1\n{text}\n")
+    return path, text
+
+
+def test_a_principal_component_is_fitted_on_reference_windows(rich_in_g, vcf, tmp_path) -> None:
+    # Profiles along one direction, as far as there is G: mutants of windows rich in G have less of it.
+    genome, text = rich_in_g
+    direction = np.array([3.0, 0.0, -4.0]) / 5
+    oracle = open_oracle(lambda x: (x[:, :, 2].sum(1)[:, None] * direction)[:, :, None], length=9)
+    records = [("chr1", pos, text[pos - 1], base) for pos in range(20, 40) for base in BASES]
+    target = f"{oracle.heads[0].name}:pc1"
+    path = vcf(*records)
+    table = score_variants(oracle, path, genome, target)
+    expected = [(alt == "G") - (ref == "G") for _, _, ref, alt in records]
+    np.testing.assert_allclose(table.filter(like="model:").to_numpy()[:, 0], expected, atol=1e-5)
+    distinct = len({text[pos - 5 : pos + 4] for pos in range(20, 40)})
+    summary = write_variants(oracle, path, genome, tmp_path / "out.vcf", target, VariantRun(explainers=("ism",)))
+    said = (
+        f"{target} on reference windows of variants.vcf (at most 250 of {distinct}) and random mutants of them, seed 0"
+    )
+    assert summary.table.fitted == said
+    assert f"##CISLENS_FITTED={said}" in (tmp_path / "out.vcf").read_text().splitlines()
+    # Scored again, the line is replaced.
+    write_variants(oracle, tmp_path / "out.vcf", genome, tmp_path / "again.vcf", target)
+    assert (tmp_path / "again.vcf").read_text().count("##CISLENS_FITTED=") == 1
+
+
+def test_a_principal_component_without_a_window_to_fit_it_on_says_what_to_do(genome, vcf) -> None:
+    oracle = open_oracle(lambda x: x[:, :, :1], length=9)
+    with pytest.raises(SequenceError, match="none of 1 records .* can be scored: check the genome, or choose another"):
+        score_variants(oracle, vcf(("chr9", 20, "A", "C")), genome, f"{oracle.heads[0].name}:pc1")
 
 
 def test_maps_have_no_effect_of_an_indel_and_say_so(genome, vcf) -> None:

@@ -6,6 +6,7 @@ import pytest
 from scipy import stats
 
 from cislens.errors import CislensError
+from cislens.scores import area_under_roc
 from cislens.variants.evaluation import agreement, discrimination
 
 
@@ -82,7 +83,30 @@ def test_areas_are_those_of_pairs_counted_one_by_one() -> None:
     wins = [(a > b) + (a == b) / 2 for a in effects[labels == 1] for b in effects[labels == 0]]
     assert row.auroc == pytest.approx(np.mean(wins))
     assert row.positives == labels.sum()
-    assert 0 < row.auroc_error < 0.2
+
+
+def test_the_intervals_of_areas_hold_the_truth_as_often_as_they_say() -> None:
+    # Normal scores, one apart: the area under the ROC curve is Phi(1 / sqrt(2)); the other is averaged over draws.
+    rng = np.random.default_rng(0)
+    labels = np.repeat([1, 0], [40, 60])
+    rows = [discrimination(table(rng.normal(size=100) + labels, labels), "INFO/V").iloc[0] for _ in range(300)]
+    many = np.repeat([1, 0], [40_000, 60_000])
+    truths = {
+        "auroc": stats.norm.cdf(1 / np.sqrt(2)),
+        "auprc": discrimination(table(rng.normal(size=100_000) + many, many), "INFO/V").iloc[0].auprc,
+    }
+    for name, truth in truths.items():
+        held = np.mean([row[f"{name}_low"] <= truth <= row[f"{name}_high"] for row in rows])
+        assert 0.95 - 3 * np.sqrt(0.95 * 0.05 / 300) <= held <= 0.999, name
+
+
+def test_an_interval_of_an_area_is_as_wide_as_delongs_error_says() -> None:
+    rng = np.random.default_rng(1)
+    labels = np.repeat([1, 0], 500)
+    effects = rng.normal(size=1000) + labels
+    row = discrimination(table(effects, labels), "INFO/V").iloc[0]
+    error = area_under_roc(effects[labels == 1], effects[labels == 0])[1]
+    assert row.auroc_high - row.auroc_low == pytest.approx(2 * 1.96 * error, rel=1e-2)
 
 
 def test_an_effect_of_either_sign_speaks_for_a_label_if_told_so() -> None:
@@ -91,6 +115,7 @@ def test_an_effect_of_either_sign_speaks_for_a_label_if_told_so() -> None:
     assert discrimination(given, "INFO/V").iloc[0].auroc == pytest.approx(0.5)
     both = discrimination(given, "INFO/V", absolute=True).iloc[0]
     assert (both.auroc, both.auprc) == (1, 1)
+    assert np.isnan([both.auroc_low, both.auprc_high]).all()
 
 
 def test_labels_of_one_kind_have_no_area() -> None:

@@ -224,4 +224,4 @@ def test_a_mistake_on_the_way_leaves_no_half_output(genome, vcf, tmp_path) -> No
     vcf.write_text("\n".join(lines) + "\n")
     with pytest.raises(CislensError, match="INFO/EFFECT must hold one value"):
         write_variants(toy(), vcf, genome, tmp_path / "out.tsv", run=VariantRun(info=("EFFECT",)))
-    assert not list(tmp_path.glob("out.tsv")) + list(tmp_path.glob("*.unfinished"))
+    assert not list(tmp_path.glob("out.tsv")) + list(tmp_path.glob("*.unfinished*"))

@@ -117,6 +117,7 @@ def _facts(summary: Summary, output: Path, evaluated: dict[str, pd.DataFrame]) -
         "alleles": summary.alleles,
         "statuses": dict(summary.statuses),
         "first": summary.first,
+        "fitted": summary.table.fitted,
         "evaluation": {
             name: table.astype(object).where(table.notna(), None).to_dict("records")
             for name, table in evaluated.items()
@@ -129,6 +130,8 @@ def _summarise(summary: Summary) -> None:
     say(f"{summary.records:,} records{alleles}: {summary.statuses['scored']:,} scored")
     for status, first in summary.first.items():
         note(f"{summary.statuses[status]:,} {status}, the first {first}")
+    if summary.table.fitted:
+        note(f"fitted: {summary.table.fitted}")
 
 
 def _show(title: str, table: pd.DataFrame) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cislens.errors import OracleError
+from cislens.files import write_text
 
 BatchSize = int | Literal["auto"]
 Result = TypeVar("Result")
@@ -183,10 +184,8 @@ def _remembered(key: str) -> int | None:
 
 def _remember(key: str, size: int) -> None:
     path = cache_folder() / "batch_sizes.json"
-    part = path.with_suffix(f".{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps({**_known_sizes(), key: size}, indent=1))
-        part.replace(path)
+        write_text(path, json.dumps({**_known_sizes(), key: size}, indent=1))
     except OSError:
         return  # a read-only home costs a measurement a run, nothing else

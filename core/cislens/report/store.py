@@ -14,14 +14,15 @@ from pathlib import Path
 from typing import Literal
 
 from cislens.errors import ReportError
+from cislens.files import UNFINISHED
+from cislens.lock import Lock
 from cislens.report.provenance import Cost
 from cislens.report.report import TABLES, MotifReport
 from cislens.report.store_arrays import decode_text, encode_text, open_array, read, write_whole
 from cislens.report.store_derived import write_derived
-from cislens.report.store_json import UNFINISHED, read_attributes, write_group, writing
+from cislens.report.store_json import read_attributes, write_group, writing
 from cislens.report.store_key import RunKey
 from cislens.report.store_layout import SCHEMA, Layout
-from cislens.report.store_lock import Lock
 from cislens.report.store_reader import ReportReader
 from cislens.report.store_sequences import read_ids, read_regions, write_sequences
 from cislens.report.store_writer import ReportWriter
@@ -195,7 +196,7 @@ def _is_free(folder: Path) -> bool:
     """Tell whether a store may be made here: nothing is there, or what a kill left of making one."""
     if not folder.exists():
         return True
-    return folder.is_dir() and all(path.name.startswith(UNFINISHED) for path in folder.iterdir())
+    return folder.is_dir() and all(UNFINISHED in path.name for path in folder.iterdir())
 
 
 def _share(report: MotifReport, rows: slice) -> MotifReport:

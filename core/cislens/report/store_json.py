@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,11 +12,10 @@ from typing import Any
 import numpy as np
 
 from cislens.errors import ReportError
+from cislens.files import write_text
 
 # Marks a float that JSON has no number for.
 NOT_FINITE = "__float__"
-# Begins the name of a group's metadata until they are whole.
-UNFINISHED = ".zarr.json-"
 
 
 def plain(value: Any) -> Any:
@@ -59,9 +57,7 @@ def write_group(folder: Path, attributes: Mapping[str, Any] | None = None) -> No
     """Make a folder a zarr group with these attributes; a kill leaves the old ones or the new ones, whole."""
     folder.mkdir(parents=True, exist_ok=True)
     metadata = {"zarr_format": 3, "node_type": "group", "attributes": plain(attributes or {})}
-    unfinished = folder / f"{UNFINISHED}{os.getpid()}"
-    unfinished.write_text(json.dumps(metadata, indent=1, allow_nan=False), encoding="utf-8")
-    os.replace(unfinished, folder / "zarr.json")
+    write_text(folder / "zarr.json", json.dumps(metadata, indent=1, allow_nan=False))
 
 
 def read_attributes(folder: Path) -> dict[str, Any]:

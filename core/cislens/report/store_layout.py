@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from cislens.errors import ReportError
+from cislens.files import whole_file
 
 SCHEMA = 1
 # The parts of a report that are arrays over all its sequences; measures lie beside, a name each.
@@ -79,10 +79,8 @@ class Layout:
 
     def mark(self, number: int) -> None:
         """Say that a block is whole."""
-        self.workshop.mkdir(parents=True, exist_ok=True)
-        unfinished = self.workshop / "marker"
-        unfinished.touch()
-        os.replace(unfinished, self.marker(number))
+        with whole_file(self.marker(number)) as unfinished:
+            unfinished.touch()
 
     def finished(self) -> tuple[int, ...]:
         """Return the numbers of the blocks that are whole."""

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cislens.errors import ReportError
+from cislens.lock import Lock
 from cislens.report.provenance import Provenance
 from cislens.report.report import TABLES, MotifReport
 from cislens.report.store_arrays import (
@@ -24,7 +25,6 @@ from cislens.report.store_arrays import (
 )
 from cislens.report.store_json import plain, read_attributes, write_group, writing
 from cislens.report.store_layout import PARTS, Layout, block_count, block_rows
-from cislens.report.store_lock import Lock
 from cislens.report.store_sequences import read_ids
 from cislens.report.store_tables import write_motifs, write_table
 

@@ -60,8 +60,15 @@ def discrimination(table: pd.DataFrame, labels: str, absolute: bool = False) -> 
     Returns
     -------
     DataFrame
-        A row for each column of effects and each contig, as in `agreement`: effect, contig, n, positives, auroc,
-        auroc_error (its standard error by DeLong), auprc. Chance is 0.5 and positives / n.
+        A row for each column of effects and each contig, as in `agreement`: effect, contig, n, positives, auroc and
+        auprc, each with the ends of its interval of 95% (auroc_low, auroc_high, ...). Chance is 0.5 and positives / n.
+        Both intervals are symmetric on the logit: with DeLong's error for the one, with that of as many draws as there
+        are positives for the other. An area of 0 or 1 has none.
+
+    References
+    ----------
+    DeLong et al. 1988, 10.2307/2531595; Boyd et al. 2013, 10.1007/978-3-642-40994-3_29, for the area under the
+    precision-recall curve.
     """
     values = table[labels].to_numpy(float)
     strange = set(values[~np.isnan(values)]) - {0.0, 1.0}
@@ -134,7 +141,22 @@ def _interval(correlation: float, spread: float, n: int) -> tuple[float, float]:
 
 def _areas(scores: Array, positive: Array) -> dict[str, float]:
     counted = {"positives": int(positive.sum())}
-    if positive.all() or not positive.any():
-        return {**counted, "auroc": float("nan"), "auroc_error": float("nan"), "auprc": float("nan")}
-    area, error = area_under_roc(scores[positive], scores[~positive])
-    return {**counted, "auroc": area, "auroc_error": error, "auprc": average_precision(scores, positive)}
+    roc = error = precision = float("nan")
+    if not positive.all() and positive.any():
+        roc, error = area_under_roc(scores[positive], scores[~positive])
+        precision = average_precision(scores, positive)
+    found: dict[str, float] = {**counted}
+    drawn = np.sqrt(precision * (1 - precision) / max(counted["positives"], 1))
+    for name, value, spread in (("auroc", roc, error), ("auprc", precision, float(drawn))):
+        low, high = _logit_interval(value, spread)
+        found |= {name: value, f"{name}_low": low, f"{name}_high": high}
+    return found
+
+
+def _logit_interval(share: float, error: float) -> tuple[float, float]:
+    slope = share * (1 - share)
+    if not slope > 0 or not error > 0:
+        return float("nan"), float("nan")
+    centre, half = np.log(share / (1 - share)), QUANTILE * error / slope
+    low, high = (float(1 / (1 + np.exp(-end))) for end in (centre - half, centre + half))
+    return low, high

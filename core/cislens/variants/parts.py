@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from cislens.errors import ReportError
-from cislens.report.store_lock import Lock
+from cislens.files import write_text
+from cislens.lock import Lock
 from cislens.variants.scores import Scorer, Scores
 
 
@@ -46,9 +47,7 @@ class Parts:
                 if changed:
                     shutil.rmtree(folder)
             folder.mkdir(parents=True, exist_ok=True)
-            unfinished = described.with_suffix(".unfinished")
-            unfinished.write_text(json.dumps(key, indent=1), encoding="utf-8")
-            unfinished.replace(described)
+            write_text(described, json.dumps(key, indent=1))
             yield cls(folder)
 
     def get(self, number: int) -> Scores | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -20,8 +20,10 @@ from cislens.sequences import Sequences
 from cislens.sequences.genome import open_genome
 from cislens.target import Target
 from cislens.variants.alleles import Allele, Fit, Windows
+from cislens.variants.components import Fitting
 from cislens.variants.entries import Entries
 from cislens.variants.parts import Parts, run_key
+from cislens.variants.remarks import Remarks
 from cislens.variants.scores import HELD_AT_ONCE, Scorer, Scores, encoded
 from cislens.variants.summary import Summary
 from cislens.variants.vcf import Vcf, open_vcf
@@ -88,7 +90,8 @@ def score_variants(
     genome
         FASTA, plain or bgzipped, against which REF is checked.
     target
-        Which scalars; may be left out where the oracle has but one.
+        Which scalars; may be left out where the oracle has but one. A principal component (`:pc1`) is fitted on
+        reference windows of the file, drawn by the seed, and signed so that they score above mutants of them.
     run
         Explainers, length, padding, seed.
 
@@ -170,12 +173,14 @@ class _Job:
     scorer: Scorer
     run: VariantRun
     total: int
+    fitted: str  # what principal components were fitted on
 
     @property
     def table(self) -> TsvLines:
         """What names and fills the columns."""
         targets = tuple(map(str, self.scorer.targeted.targets))
-        return TsvLines(self.vcf, self.scorer.sources, targets, Entries.of(self.vcf, self.run.info))
+        entries = Entries.of(self.vcf, self.run.info)
+        return TsvLines(self.vcf, self.scorer.sources, targets, entries, self.fitted)
 
     @property
     def block(self) -> int:
@@ -190,7 +195,7 @@ class _Job:
 
     def blocks(self, parts: Parts | None = None) -> Iterator[tuple[list[Allele], Scores]]:
         """Yield the alleles of each block with their scores; all alleles of a record are in one."""
-        done = 0
+        done, remarks = 0, Remarks(self.scorer.sources)
         for number, records in enumerate(iter(lambda: list(islice(self.vcf.records, self.block)), [])):
             alleles = [allele for record in records for allele in self.windows.of(record)]
             scores = parts.get(number) if parts else None
@@ -200,11 +205,14 @@ class _Job:
                     parts.keep(number, scores)
             if number == 0:
                 self._warn_of_saturation(alleles, scores)
+            remarks.add(alleles, scores)
             yield alleles, scores
             done += len(records)
             self.run.progress(done, self.total)
         for name, other in self.windows.renamed.items():
             warnings.warn(f"contig {name} of the variants was read as {other} of the genome", stacklevel=3)
+        for sentence in remarks.sentences():
+            warnings.warn(sentence, stacklevel=3)
 
     def _warn_of_saturation(self, alleles: list[Allele], scores: Scores) -> None:
         """Warn where probabilities of the first references are too near 0 or 1 for an alternative to move them."""
@@ -229,7 +237,9 @@ def _opened(oracle: Oracle, vcf: Path, genome: Path, target: Targets, run: Varia
     scorer = Scorer(oracle, oracle.select(target), explainers, run.seed)
     total = _surveyed(vcf, run.info)
     with open_genome(genome) as contigs, open_vcf(vcf) as variants:
-        yield _Job(variants, (vcf, genome), Windows(contigs, length, run.fit), scorer, run, total)
+        windows = Windows(contigs, length, run.fit)
+        targeted, fitted = Fitting(vcf, total, windows, run.seed).apply(scorer.targeted)
+        yield _Job(variants, (vcf, genome), windows, replace(scorer, targeted=targeted), run, total, fitted)
 
 
 def _surveyed(path: Path, info: tuple[str, ...]) -> int:

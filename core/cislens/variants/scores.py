@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import numpy.typing as npt
 from cislens.driver import explain
 from cislens.errors import CislensError
 from cislens.explainer import LabelledExplainer
+from cislens.files import whole_file
 from cislens.oracle.base import Oracle
 from cislens.sequences.alphabet import rows_of
 from cislens.sequences.container import OneHot, Sequences
@@ -20,6 +21,7 @@ from cislens.targeted import Targeted
 from cislens.variants.alleles import Allele
 
 Array = npt.NDArray[Any]
+Maps = tuple[dict[bytes, Array | str], list[str]]  # of windows, or why there is none; what was warned of
 MODEL, REFERENCE = "model", "reference"  # what columns of numbers begin with that no explainer gives
 HELD_AT_ONCE = 1 << 26  # bytes of windows, or of their one-hot rows
 
@@ -37,19 +39,20 @@ class Scores:
     effects
         (s, n, t), alternative minus reference: of the model first, then of each explainer; positive where the
         alternative is predicted to have more. NaN where not scored.
+    warnings
+        Sentences of the explainers, each after the label.
     """
 
     status: Array
     reason: Array
     references: Array
     effects: Array
+    warnings: Array
 
     def save(self, path: Path) -> None:
         """Write it to a file that is there whole or not at all."""
-        unfinished = path.with_suffix(".unfinished")
-        with unfinished.open("wb") as file:
+        with whole_file(path) as unfinished, unfinished.open("wb") as file:
             np.savez(file, **vars(self))
-        unfinished.replace(path)
 
     @classmethod
     def load(cls, path: Path) -> Scores:
@@ -108,9 +111,11 @@ class Scorer:
         references[found] = values[rows[:, 0]]
         effects[0, found] = values[rows[:, 1]] - values[rows[:, 0]]
         reasons = [a.reason for a in alleles]
+        warned: list[str] = []
         for number, item in enumerate(self.explainers, 1):
-            self._read_maps(item, alleles, effects[number], reasons)
-        return Scores(np.array([a.status for a in alleles], str), np.array(reasons, str), references, effects)
+            warned += self._read_maps(item, alleles, effects[number], reasons)
+        status = np.array([a.status for a in alleles], str)
+        return Scores(status, np.array(reasons, str), references, effects, np.array(warned, str))
 
     def _predicted(self, windows: list[bytes]) -> Array:
         """Return the targets' values (n, t) in double precision, so that a difference loses nothing more."""
@@ -120,10 +125,10 @@ class Scorer:
 
     def _read_maps(
         self, item: LabelledExplainer, alleles: Sequence[Allele], effects: Array, reasons: list[str]
-    ) -> None:
-        """Fill in effects (n, t) by one explainer, and add to the reasons where it has none."""
+    ) -> list[str]:
+        """Fill in effects (n, t) by one explainer, add to the reasons where it has none, and return its warnings."""
         wanted = dict.fromkeys(a.windows[0] for a in alleles if a.windows and not is_indel(a))
-        maps = self._maps(item, list(wanted)) if wanted else {}
+        maps, warned = self._maps(item, list(wanted)) if wanted else ({}, [])
         for i, allele in enumerate(alleles):
             if allele.windows is None:
                 continue
@@ -135,11 +140,17 @@ class Scorer:
             else:
                 old, new = (encoded([window])[0].astype(np.float64) for window in allele.windows)
                 effects[i] = ((new - old) * found).sum((-2, -1))
+        return warned
 
-    def _maps(self, item: LabelledExplainer, windows: list[bytes]) -> dict[bytes, Array | str]:
-        """Return the map (t, length, 4) of each window, or why there is none."""
+    def _maps(self, item: LabelledExplainer, windows: list[bytes]) -> Maps:
+        """Return the map (t, length, 4) of each window, or why there is none, and what the explainer warns of."""
         sequences = Sequences(encoded(windows), tuple(map(str, range(len(windows)))))
-        report = explain(self.oracle, sequences, item.explainer, list(self.targeted.targets), self.seed)
+        try:
+            report = explain(self.oracle, sequences, item.explainer, list(self.targeted.targets), self.seed)
+        except Exception as error:  # none of them can be explained, each for its own reason: other blocks go on
+            if len(windows) == 1:
+                return {windows[0]: f"{type(error).__name__}: {error}"}, []
+            return _merged(self._maps(item, [window]) for window in windows)
         if report.attributions is None or not report.attributions.hypothetical:
             raise CislensError(
                 f"{item.label} must say what each base would contribute, but speaks only of those of the sequence: "
@@ -148,7 +159,16 @@ class Scorer:
         found: dict[bytes, Array | str] = {windows[int(drop.id)]: drop.reason for drop in report.dropped}
         values = report.attributions.values.astype(np.float64)
         found.update((windows[int(name)], values[:, i]) for i, name in enumerate(report.sequences.ids))
-        return found
+        return found, [f"{item.label}: {sentence}" for sentence in report.validity.warnings]
+
+
+def _merged(parts: Iterable[Maps]) -> Maps:
+    maps: dict[bytes, Array | str] = {}
+    warned: list[str] = []
+    for found, said in parts:
+        maps |= found
+        warned += said
+    return maps, warned
 
 
 def encoded(windows: Sequence[bytes]) -> OneHot:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -12,6 +12,7 @@ from urllib.parse import quote
 import numpy as np
 
 from cislens.errors import SequenceError
+from cislens.files import remove_unfinished, whole_file
 from cislens.variants.alleles import Allele
 from cislens.variants.bgzf import BgzfWriter
 from cislens.variants.entries import Entries
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 SUFFIXES = (".tsv", ".vcf", ".vcf.gz")
 PLACE = ("chrom", "pos", "id", "ref", "alt", "status", "reason")
 MISSING = "."
+FITTED = f"##{OWN}FITTED="
 READABLE = "()/<>[]'>:+*"  # beside letters, in a reason in INFO
 
 
@@ -41,12 +43,18 @@ class Lines(Protocol):
 
 
 class TsvLines:
-    """One line for each alternative allele: place, status, references, effects, then entries of INFO."""
+    """One line for each alternative allele: place, status, references, effects, then entries of INFO.
 
-    def __init__(self, vcf: Vcf, sources: tuple[str, ...], targets: tuple[str, ...], entries: Entries) -> None:
+    `fitted` tells what principal components among the targets were fitted on; a VCF says so in its header.
+    """
+
+    def __init__(
+        self, vcf: Vcf, sources: tuple[str, ...], targets: tuple[str, ...], entries: Entries, fitted: str = ""
+    ) -> None:
         self.vcf = vcf
         self.sources = sources
         self.targets = targets
+        self.fitted = fitted
         self._entries = entries
 
     @property
@@ -82,14 +90,17 @@ class TsvLines:
 class VcfLines:
     """The lines of the file itself, in its order, with effects in INFO: a value for each alternative allele."""
 
-    def __init__(self, vcf: Vcf, sources: tuple[str, ...], targets: tuple[str, ...]) -> None:
+    def __init__(self, vcf: Vcf, sources: tuple[str, ...], targets: tuple[str, ...], fitted: str = "") -> None:
         self._vcf = vcf
         self._keys = info_keys(sources, targets)
+        self._fitted = fitted
 
     def header(self) -> Iterator[str]:
         """Yield the file's header with a line for each key that is added; those of an earlier run are replaced."""
         *before, columns = self._vcf.header
-        yield from (line for line in before if not ((m := DECLARED.match(line)) and m[1].startswith(OWN)))
+        yield from (line for line in before if not _is_own(line))
+        if self._fitted:
+            yield f"{FITTED}{self._fitted}"
         yield f'##INFO=<ID={STATUS},Number=A,Type=String,Description="scored, or why not">'
         yield f'##INFO=<ID={REASON},Number=A,Type=String,Description="why not in a sentence, its spaces as _">'
         for key, (number, description) in self._keys.items():
@@ -121,21 +132,16 @@ class VcfLines:
 @contextmanager
 def written_whole(path: Path) -> Iterator[Callable[[Iterator[str]], None]]:
     """Yield what adds lines to a file, which is there when all went well, and only then."""
-    unfinished = path.with_name(f"{path.name}.unfinished")
-    file = BgzfWriter(unfinished) if path.name.endswith(".gz") else unfinished.open("wb")
+    remove_unfinished(path)
+    with whole_file(path) as unfinished:
+        packed = path.name.endswith(".gz")
+        with closing(BgzfWriter(unfinished)) if packed else unfinished.open("wb") as file:
 
-    def write(lines: Iterator[str]) -> None:
-        for line in lines:
-            file.write(f"{line}\n".encode("utf-8", "surrogateescape"))
+            def write(lines: Iterator[str]) -> None:
+                for line in lines:
+                    file.write(f"{line}\n".encode("utf-8", "surrogateescape"))
 
-    try:
-        yield write
-    except BaseException:
-        file.close()
-        unfinished.unlink()
-        raise
-    file.close()
-    unfinished.replace(path)
+            yield write
 
 
 def lines_for(path: Path, table: TsvLines) -> Lines:
@@ -143,8 +149,14 @@ def lines_for(path: Path, table: TsvLines) -> Lines:
     if path.name.endswith(".tsv"):
         return table
     if path.name.endswith(SUFFIXES[1:]):
-        return VcfLines(table.vcf, table.sources, table.targets)
+        return VcfLines(table.vcf, table.sources, table.targets, table.fitted)
     raise SequenceError(f"effects are written to a file named *{', *'.join(SUFFIXES)}, got {path}")
+
+
+def _is_own(line: str) -> bool:
+    """Tell whether a line of a header comes from an earlier run."""
+    declared = DECLARED.match(line)
+    return line.startswith(FITTED) or (declared is not None and declared[1].startswith(OWN))
 
 
 def _numbers(scores: Scores) -> Array:

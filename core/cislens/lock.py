@@ -17,7 +17,7 @@ _HELD: set[Path] = set()
 
 
 class Lock:
-    """Hold a label for one writer; a lock whose process is dead is taken over.
+    """Hold a file or folder for one writer; a lock whose process is dead is taken over.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ class Lock:
         if self.path in _HELD or (int(process) != os.getpid() and is_running(int(process))):
             raise ReportError(
                 f"{self.what} may have one writer, and process {process} is writing it: wait for it, stop it, or "
-                "write to another label"
+                "write elsewhere"
             )
 
     def _clear(self, content: str) -> None:
