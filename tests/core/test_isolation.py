@@ -130,7 +130,7 @@ def test_the_onnx_extra_asks_for_no_torch_and_no_keras() -> None:
 
 
 def test_all_extras_together_hold_each_extra() -> None:
-    extras = {"torch", "keras", "onnx", "deeplift", "docs"}
+    extras = {"torch", "keras", "onnx", "deeplift", "bigwig", "docs"}
     assert set().union(*map(requirements_of, extras)) <= requirements_of("all")
 
 

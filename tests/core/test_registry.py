@@ -93,7 +93,8 @@ def test_a_name_twice_in_one_plugin_is_refused(registered) -> None:
         ("explainers", "[type('Named', (), {'name': 'named'})]", "must return dataclasses that inherit"),
         ("adapters", "[object()]", "must return instances of cislens's Adapter"),
         ("metrics", "[object()]", "register_metrics must return instances of cislens's Metric, got <object"),
-        ("exporters", "[object()]", "what register_exporters returns must have a name"),
+        ("exporters", "[object()]", "register_exporters must return dataclasses that inherit from cislens's Exporter"),
+        ("importers", "[object()]", "register_importers must return dataclasses that inherit from cislens's Importer"),
         ("explainer", "[]", "a hook must be one of register_explainers, register_adapters"),
     ],
 )

@@ -12,8 +12,9 @@ from typing import Annotated, Any
 import typer
 
 import cislens
-from cislens.cli import demo, derive, doctor, explain, inspect, plugins, report, simulate, train, variants
+from cislens.cli import demo, derive, doctor, explain, import_, inspect, plugins, report, simulate, train, variants
 from cislens.cli.console import complain, note
+from cislens.cli.export_options import WithExporters
 from cislens.errors import CislensError
 
 app = typer.Typer(
@@ -31,7 +32,8 @@ app.command("inspect")(inspect.inspect)
 app.command("explain")(explain.explain)
 app.command("derive")(derive.derive)
 app.command("variants")(variants.variants)
-app.command("report")(report.report)
+app.command("report", cls=WithExporters)(report.report)
+app.command("import")(import_.import_)
 app.command("simulate")(simulate.simulate)
 app.command("train")(train.train)
 app.add_typer(plugins.app, name="plugins")

@@ -1,18 +1,27 @@
-"""`cislens report`: from a store to a page."""
+"""`cislens report`: from a store to a page, or to files for other tools."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cislens.cli.console import say
+from cislens.cli.console import note, say
+from cislens.cli.export_options import Asked, asked_for
+from cislens.errors import CislensError
+
+if TYPE_CHECKING:
+    from cislens.report.store import ReportStore
 
 
 def report(
+    context: typer.Context,
     store: Annotated[Path, typer.Argument(help="A .zarr store that `cislens explain` wrote.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="The HTML page to write.")] = Path("report.html"),
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="The HTML page to write; report.html where no other file is asked for."),
+    ] = None,
     label: Annotated[
         list[str] | None, typer.Option("--label", help="Reports to show; all of the store by default.")
     ] = None,
@@ -21,11 +30,38 @@ def report(
     """Write one HTML page of a store: maps as logos, predictions, validity, provenance.
 
     The page is one file that needs no network; it can be mailed or put beside a paper.
+
+    Or write what other tools read, for which a report need not fit into memory.
+
+    Example: cislens report report.zarr --meme motifs.meme --bed instances.bed --bigwig maps.bw
     """
-    from cislens.page import write_page
     from cislens.report.store import ReportStore
 
+    asked = asked_for(context)
     opened = ReportStore.open(store, "r")
-    reports = {name: opened.read(name) for name in (label or opened.labels)}
-    write_page(reports, output, title=title)
-    say(str(output))
+    labels = label or list(opened.labels)
+    if asked:
+        _export(opened, labels, asked)
+    if output is None and asked:
+        return
+    from cislens.page import write_page
+
+    page = output or Path("report.html")
+    write_page({name: opened.read(name) for name in labels}, page, title=title)
+    say(str(page))
+
+
+def _export(opened: ReportStore, labels: list[str], asked: list[Asked]) -> None:
+    from cislens.exchange import export
+
+    if len(labels) != 1:
+        raise CislensError(
+            f"a file for other tools holds one report, and {opened.path} holds {', '.join(labels) or 'none'}: say "
+            "which, as in --label NAME"
+        )
+    for exporter, path in asked:
+        exported = export(opened.reader(labels[0]), exporter, path)
+        for sentence in exported.notes:
+            note(sentence)
+        for written in exported.paths:
+            say(str(written))

@@ -24,6 +24,8 @@ EXPECTED = {
     "architectures": Expected("cislens.architecture", "Architecture"),
     "derivations": Expected("cislens.derivation", "Derivation", "run"),
     "metrics": Expected("cislens.metric", "Metric"),
+    "exporters": Expected("cislens.exchange", "Exporter", "write"),
+    "importers": Expected("cislens.exchange", "Importer", "recognises and read"),
     "trainers": Expected("cislens.training", "Trainer", "train"),
 }
 
@@ -39,8 +41,7 @@ def checked(kind: str, returned: Any) -> list[Any]:
     if not isinstance(returned, list | tuple):
         raise PluginError(f"register_{kind} must return a list, got {returned!r}")
     for item in returned:
-        if kind in EXPECTED:
-            _check(kind, item, EXPECTED[kind])
+        _check(kind, item, EXPECTED[kind])
         if not isinstance(getattr(item, "name", None), str):
             raise PluginError(f"what register_{kind} returns must have a name, got {item!r}")
     return list(returned)

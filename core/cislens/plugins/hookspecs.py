@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pluggy
 
 if TYPE_CHECKING:
     from cislens.architecture import Architecture
     from cislens.derivation import Derivation
+    from cislens.exchange import Exporter, Importer
     from cislens.explainer import Explainer
     from cislens.metric import Metric
     from cislens.oracle.adapter import Adapter
@@ -44,13 +45,13 @@ def register_metrics() -> list[Metric]:  # type: ignore[empty-body]
 
 
 @hookspec
-def register_exporters() -> list[Any]:  # type: ignore[empty-body]
-    """Return exporters, with `name`, `suffix` and `write(report, path)`."""
+def register_exporters() -> list[type[Exporter]]:  # type: ignore[empty-body]
+    """Return exporter classes, each an option of `cislens report`; their `name` must be new."""
 
 
 @hookspec
-def register_importers() -> list[Any]:  # type: ignore[empty-body]
-    """Return importers, with `name`, `suffix` and `read(path)`."""
+def register_importers() -> list[type[Importer]]:  # type: ignore[empty-body]
+    """Return importer classes, of which `cislens import` takes the one that recognises a file; with a new `name`."""
 
 
 @hookspec

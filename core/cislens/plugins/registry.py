@@ -18,6 +18,7 @@ from cislens.plugins.checks import checked
 if TYPE_CHECKING:
     from cislens.architecture import Architecture
     from cislens.derivation import Derivation
+    from cislens.exchange import Exporter, Importer
     from cislens.explainer import Explainer
     from cislens.metric import Metric
     from cislens.oracle.adapter import Adapter
@@ -133,6 +134,16 @@ class Registry:
         return dict(self.entries["metrics"])
 
     @property
+    def exporters(self) -> dict[str, type[Exporter]]:
+        """Exporter classes by name, in the order in which they were registered."""
+        return dict(self.entries["exporters"])
+
+    @property
+    def importers(self) -> dict[str, type[Importer]]:
+        """Importer classes by name, in the order in which they were registered."""
+        return dict(self.entries["importers"])
+
+    @property
     def trainers(self) -> dict[str, type[Trainer]]:
         """Trainer classes by name."""
         return dict(sorted(self.entries["trainers"].items()))
@@ -167,6 +178,26 @@ class Registry:
         """
         return self._found("derivation", name, self.derivations)
 
+    def exporter(self, name: str) -> type[Exporter]:
+        """Return an exporter class.
+
+        Raises
+        ------
+        PluginError
+            If none has that name; the sentence lists those there are and the plugins that failed.
+        """
+        return self._found("exporter", name, self.exporters)
+
+    def importer(self, name: str) -> type[Importer]:
+        """Return an importer class.
+
+        Raises
+        ------
+        PluginError
+            If none has that name; the sentence lists those there are and the plugins that failed.
+        """
+        return self._found("importer", name, self.importers)
+
     def trainer(self, name: str) -> type[Trainer]:
         """Return a trainer class.
 
@@ -177,18 +208,18 @@ class Registry:
         """
         return self._found("trainer", name, self.trainers)
 
-    def called(self, name: str) -> list[type[Explainer] | type[Trainer]]:
-        """Return the explainer and the trainer of a name; a model that explains itself has both.
+    def called(self, name: str) -> dict[str, Any]:
+        """Return by kind everything of a name, such as a model's trainer and the explainer that reads it.
 
         Raises
         ------
         PluginError
-            If there is neither; the sentence lists those there are and the plugins that failed.
+            If there is nothing; the sentence lists what there is and the plugins that failed.
         """
-        known: list[tuple[str, type[Explainer] | type[Trainer]]] = [*self.explainers.items(), *self.trainers.items()]
-        found = [kind for called, kind in known if called == name]
+        found = {kind: entries[name] for kind, entries in self.entries.items() if name in entries}
         if not found:
-            raise PluginError(self._unknown("explainer or trainer", name, [called for called, _ in known]))
+            known = dict.fromkeys(called for entries in self.entries.values() for called in entries)
+            raise PluginError(self._unknown("part of a plugin", name, known))
         return found
 
     def _found(self, kind: str, name: str, known: Mapping[str, T]) -> T:
