@@ -1,5 +1,9 @@
 """The errors of cislens: each says what must hold, what came, and what to do."""
 
+from __future__ import annotations
+
+from typing import Any, get_args
+
 
 class CislensError(Exception):
     """A mistake that the user can mend; the command line prints its sentence, not a traceback."""
@@ -31,3 +35,10 @@ class ReportError(CislensError):
 
 class UntrustedError(OracleError):
     """A file that would run somebody else's code when it is opened."""
+
+
+def require_choice(name: str, given: Any, choices: Any, error: type[CislensError] = CislensError) -> None:
+    """Raise an error unless `given` is among the choices of a Literal."""
+    if given not in get_args(choices):
+        listed = ", ".join(map(repr, get_args(choices)))
+        raise error(f"{name} must be one of {listed}, got {given!r}")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from cislens.errors import ReportError
+from cislens.errors import ReportError, require_choice
 
 Array = npt.NDArray[Any]
 Gauge = Literal["uniform", "wild-type", "empirical"]
@@ -88,8 +88,7 @@ def project(theta: Array, onehot: Array) -> Array:
 
 def _weights(gauge: Gauge, reference: Array | None, shape: tuple[int, ...]) -> Array:
     """Return for each position the weights (..., length, 4) of the mean that the gauge makes zero."""
-    if gauge not in get_args(Gauge):
-        raise ReportError(f"a gauge must be one of {', '.join(get_args(Gauge))}, got {gauge!r}")
+    require_choice("a gauge", gauge, Gauge, ReportError)
     if gauge == "uniform":
         return np.full(4, 0.25)
     if reference is None:

@@ -173,6 +173,33 @@ def test_plugins_lists_explainers_and_shows_the_settings_of_one(cislens) -> None
     assert {"ism", "saliency"} <= {entry["name"] for entry in listed["explainers"]}
 
 
+def test_plugins_list_every_kind_that_can_be_registered(cislens) -> None:
+    from cislens.plugins import registry
+    from cislens.plugins.registry import KINDS
+
+    listed = json.loads(cislens("plugins", "--json")[1])
+    screen = cislens("plugins")[1]
+    for kind in KINDS:
+        names = list(getattr(registry(), kind))
+        assert [entry["name"] for entry in listed[kind]] == names
+        assert all(entry["summary"] for entry in listed[kind])
+        assert not names or kind.capitalize() in screen
+        assert all(name in screen for name in names)
+
+
+def test_plugins_show_knows_every_name_of_every_kind(cislens) -> None:
+    from cislens.plugins import registry
+
+    for name in {name for entries in registry().entries.values() for name in entries}:
+        status, out, err = cislens("plugins", "show", name)
+        assert (status, err) == (0, "")
+        assert out.startswith(f"{name}\n")
+    # A derivation and an importer, with what each takes and how it is used.
+    out = cislens("plugins", "show", "syntax")[1]
+    assert "takes       instances" in out
+    assert "use    cislens derive report.zarr syntax:most=150" in out
+
+
 def test_doctor_names_versions_and_devices(cislens) -> None:
     status, out, _ = cislens("doctor", "--json")
     facts = json.loads(out)

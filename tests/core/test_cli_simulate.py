@@ -55,7 +55,7 @@ def test_without_a_name_the_grammars_are_listed_with_their_titles(cislens: Call)
     status, out, _ = cislens("simulate")
     assert status == 0
     for name in bundled_grammars():
-        assert f" {name} " in out
+        assert f"{name} " in out
         assert load_grammar(name).title[:30] in out
 
 
@@ -131,7 +131,7 @@ def test_a_set_that_is_replaced_and_cut_short_passes_for_none(cislens: Call, mon
         (("word.toml", "--instances", "good"), "--instances must be sampled, best or a fraction such as 0.9, got"),
         (("word.toml", "--instances", "1.5"), "instances must be sampled, best or a fraction up to 1, got 1.5"),
         (("word.toml", "--instances", "nan"), "instances must be sampled, best or a fraction up to 1"),
-        (("word.toml", "--spurious", "some"), "spurious must be one of relative, mean_probability, kept, got 'some'"),
+        (("word.toml", "--spurious", "some"), "spurious must be one of 'relative', 'mean_probability', 'kept'"),
         (("word.toml", "--length", "5"), "must fit into 5 bp, got 8 bp"),
         (("word.toml", "--background", "flat"), "flat"),
         (("word.toml", "--background", "dinucleotide"), "is made of real sequences, but none were given"),

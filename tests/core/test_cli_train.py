@@ -72,7 +72,7 @@ def test_without_a_name_the_trainers_are_listed_with_what_they_do(cislens: Call)
     status, out, _ = cislens("train")
     assert status == 0
     for name, kind in registry().trainers.items():
-        assert f" {name} " in out
+        assert f"{name} " in out
         assert kind.summary() in out
     assert "cislens train NAME DATA -o folder" in out
 
@@ -248,9 +248,9 @@ def test_plugins_list_trainers_and_show_their_settings(cislens: Call) -> None:
     )
 
 
-def test_a_name_of_neither_an_explainer_nor_a_trainer_lists_both(cislens: Call) -> None:
+def test_a_name_of_nothing_lists_what_there_is(cislens: Call) -> None:
     status, _, err = cislens("plugins", "show", "nonsense")
     assert status == USER_ERROR
-    assert "no explainer or trainer is named 'nonsense': choose one of" in err
+    assert "no part of a plugin is named 'nonsense': choose one of" in err
     assert "ism" in err
     assert "standard_cnn" in err

@@ -125,7 +125,7 @@ def test_projection_reads_the_value_at_the_observed_base_and_zero_at_n() -> None
 @pytest.mark.parametrize(
     ("gauge", "given", "sentence"),
     [
-        ("flat", None, "a gauge must be one of uniform, wild-type, empirical, got 'flat'"),
+        ("flat", None, "a gauge must be one of 'uniform', 'wild-type', 'empirical', got 'flat'"),
         ("wild-type", None, "needs the one-hot sequence: pass reference="),
         ("empirical", None, "needs the base frequencies of each position: pass reference="),
         ("wild-type", FREQUENCIES, "needs a one-hot reference, got other values: use gauge 'empirical'"),

@@ -105,7 +105,7 @@ def test_changes_of_a_grammar_that_is_no_name_are_refused() -> None:
         ("instances = 1.5", "must be sampled, best or a fraction"),
         ("instances = 0", "must be sampled, best or a fraction"),
         ('instances = "good"', "must be sampled, best or a fraction"),
-        ('spurious = "some"', "spurious must be one of relative, mean_probability, kept, got 'some'"),
+        ('spurious = "some"', "spurious must be one of 'relative', 'mean_probability', 'kept', got 'some'"),
         ('threshold = "0.9"', "threshold of grammar 'own' must be a number"),
         ('both_strands = "yes"', "both_strands of grammar 'own' must be true or false"),
         ("references = 3", "references of grammar 'own' must be a list"),

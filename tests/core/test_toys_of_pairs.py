@@ -62,7 +62,7 @@ def test_the_answer_follows_the_truth_table(logic, table) -> None:
 
 
 def test_an_unknown_logic_is_refused() -> None:
-    with pytest.raises(CislensError, match="one of and, or, and not, got 'xor'"):
+    with pytest.raises(CislensError, match="one of 'and', 'or', 'and not', got 'xor'"):
         LogicToy(PWMS, 40, "xor")
 
 

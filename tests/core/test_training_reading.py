@@ -47,7 +47,7 @@ def test_a_file_that_is_not_there_is_said(name: str, tmp_path: Path) -> None:
         ({"validation": 0.0}, r"above 0 and leave something for training"),
         ({"validation": float("nan")}, r"above 0 and leave something for training"),
         ({"per_positive": 0}, r"at least one negative must be made for each positive, got 0"),
-        ({"task": "ranking"}, r"the task must be 'binary' or 'regression', got 'ranking'"),
+        ({"task": "ranking"}, r"the task must be one of 'binary', 'regression', got 'ranking'"),
         ({"fit": "stretch"}, r"fit must be one of"),
         ({"layout": "4"}, r"layout must be one of"),
         ({"seed": -1}, r"the seed of the data must not be negative, got -1"),

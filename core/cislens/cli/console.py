@@ -5,16 +5,13 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import typer
 
 from cislens.context import Progress
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 QUIET_SECONDS = 10.0  # between lines of progress where there is no terminal
 
@@ -39,11 +36,15 @@ def say_json(values: Any) -> None:
     typer.echo(json.dumps(values, indent=2, default=str))
 
 
-def rich_console() -> Console:
-    """Return the console for tables: as wide as the terminal, or wide enough for a file."""
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], title: str | None = None) -> None:
+    """Print rows of text below the names of their columns, as wide as the terminal, or wide enough for a file."""
     from rich.console import Console
+    from rich.table import Table
 
-    return Console(width=None if sys.stdout.isatty() else 140, highlight=False)
+    table = Table(*columns, title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        table.add_row(*row)
+    Console(width=None if sys.stdout.isatty() else 140, highlight=False).print(table)
 
 
 @contextmanager

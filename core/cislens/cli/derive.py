@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cislens.cli.console import note, progress_bar, rich_console, say, say_json
+from cislens.cli.console import note, print_table, progress_bar, say, say_json
 from cislens.errors import CislensError
 
 if TYPE_CHECKING:
@@ -75,12 +75,11 @@ def _summarise(name: str, report: MotifReport) -> None:
 
 
 def _list() -> None:
-    from rich.table import Table
-
     from cislens.plugins import registry
 
-    table = Table("step", "takes", "gives", "what it does", box=None, header_style="bold")
-    for name, kind in registry().derivations.items():
-        table.add_row(name, " or ".join(kind.takes), ", ".join(kind.gives), kind.summary())
-    rich_console().print(table)
+    rows = (
+        (name, " or ".join(kind.takes), ", ".join(kind.gives), kind.summary())
+        for name, kind in registry().derivations.items()
+    )
+    print_table(("step", "takes", "gives", "what it does"), rows)
     say("\nuse    cislens derive STORE NAME ...")

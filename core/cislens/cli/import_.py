@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cislens.cli.console import note, rich_console, say
+from cislens.cli.console import note, print_table, say
 
 
 def import_(
@@ -41,14 +41,12 @@ def import_(
 
 
 def _list() -> None:
-    from rich.table import Table
-
     from cislens.plugins import registry
     from cislens.settings import describe
 
-    table = Table("kind", "files", "what is read", "settings", box=None, header_style="bold")
+    rows = []
     for name, kind in registry().importers.items():
         fields = ", ".join(setting.name for setting in describe(kind))
-        table.add_row(name, " ".join(f"*{suffix}" for suffix in kind.suffixes), kind.summary(), fields)
-    rich_console().print(table)
+        rows.append((name, " ".join(f"*{suffix}" for suffix in kind.suffixes), kind.summary(), fields))
+    print_table(("kind", "files", "what is read", "settings"), rows)
     say("\nuse    cislens import FILE --as NAME:setting=value,... -o report.zarr")

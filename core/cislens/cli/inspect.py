@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cislens.cli.console import rich_console, say, say_json
+from cislens.cli.console import print_table, say, say_json
 from cislens.cli.model_options import ModelOptions, with_model_options
 
 if TYPE_CHECKING:
@@ -62,10 +62,10 @@ def describe(oracle: Oracle) -> dict[str, Any]:
 def _print(facts: dict[str, Any], model: str) -> None:
     length = f"{facts['length']} bp" if facts["length"] else "any length"
     say(f"{facts['name']}  ({facts['kind']}, input {length}, on {facts['device']}, {facts['fingerprint'][:12]})")
-    console = rich_console()
-    console.print(_heads(facts["heads"]))
+    print_table(("head", "shape", "axes", "covers", "outputs", "scale"), map(_head, facts["heads"]), "Heads")
     if facts["layers"]:
-        console.print(_layers(facts["layers"]))
+        columns = ("layer", "kind", "reads", "units", "window", "activation", "sees")
+        print_table(columns, map(_layer, facts["layers"]), "Layers")
     able = [name for name, reason in facts["capabilities"].items() if reason is None]
     say(f"can       {', '.join(able)}")
     lacking: dict[str, list[str]] = {}
@@ -86,19 +86,12 @@ def _print(facts: dict[str, Any], model: str) -> None:
         say(f"\nnext      cislens explain {model} SEQUENCES.fa -e {fitting[0]}{chosen} -o report.zarr")
 
 
-def _heads(heads: list[dict[str, Any]]) -> Any:
-    from rich.table import Table
-
-    table = Table(title="Heads", title_justify="left", box=None, pad_edge=False)
-    for column in ("head", "shape", "axes", "covers", "outputs", "scale"):
-        table.add_column(column)
-    for head in heads:
-        names = head["outputs"]
-        outputs = ", ".join(names[:6]) + (f", ... ({len(names)})" if len(names) > 6 else "")
-        scale = head["scale"] if head["scale"] != "unknown" else f"not declared; looks like {head['looks_like']}"
-        axes = ", ".join(head["axes"]) or "-"
-        table.add_row(head["name"], _shape(head["shape"]), axes, _covers(head), outputs or "-", scale)
-    return table
+def _head(head: dict[str, Any]) -> tuple[str, ...]:
+    names = head["outputs"]
+    outputs = ", ".join(names[:6]) + (f", ... ({len(names)})" if len(names) > 6 else "")
+    scale = head["scale"] if head["scale"] != "unknown" else f"not declared; looks like {head['looks_like']}"
+    axes = ", ".join(head["axes"]) or "-"
+    return head["name"], _shape(head["shape"]), axes, _covers(head), outputs or "-", scale
 
 
 def _covers(head: dict[str, Any]) -> str:
@@ -112,27 +105,19 @@ def _shape(shape: tuple[int | None, ...]) -> str:
     return "(" + ", ".join("length" if size is None else str(size) for size in shape) + ")"
 
 
-def _layers(layers: list[dict[str, Any]]) -> Any:
-    from rich.table import Table
-
-    table = Table(title="Layers", title_justify="left", box=None, pad_edge=False)
-    for column in ("layer", "kind", "reads", "units", "window", "activation", "sees"):
-        table.add_column(column)
-    for layer in layers:
-        window = "-"
-        if layer["kernel"] > 1 or layer["stride"] > 1:
-            window = str(layer["kernel"])
-            window += f" step {layer['stride']}" if layer["stride"] > 1 else ""
-            window += f" dilated {layer['dilation']}" if layer["dilation"] > 1 else ""
-        field = layer["receptive_field"]
-        sees = "the whole input" if field is None else f"{field} bp every {layer['step']}"
-        table.add_row(
-            layer["name"],
-            layer["kind"],
-            ", ".join(layer["inputs"]) or "-",
-            "-" if layer["units"] is None else str(layer["units"]),
-            window,
-            layer["activation"] or "-",
-            sees,
-        )
-    return table
+def _layer(layer: dict[str, Any]) -> tuple[str, ...]:
+    window = "-"
+    if layer["kernel"] > 1 or layer["stride"] > 1:
+        window = str(layer["kernel"])
+        window += f" step {layer['stride']}" if layer["stride"] > 1 else ""
+        window += f" dilated {layer['dilation']}" if layer["dilation"] > 1 else ""
+    field = layer["receptive_field"]
+    return (
+        layer["name"],
+        layer["kind"],
+        ", ".join(layer["inputs"]) or "-",
+        "-" if layer["units"] is None else str(layer["units"]),
+        window,
+        layer["activation"] or "-",
+        "the whole input" if field is None else f"{field} bp every {layer['step']}",
+    )

@@ -1,23 +1,41 @@
-"""`cislens plugins`: what is installed, what an explainer's or trainer's settings are, and a start for a new one."""
+"""`cislens plugins`: what is installed, what its settings are, and a start for a new one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from cislens.cli.console import rich_console, say, say_json
+from cislens.cli.console import print_table, say, say_json
 
 if TYPE_CHECKING:
-    from cislens.explainer import Explainer
     from cislens.plugins.registry import Plugin, Registry
-    from cislens.training import Trainer
+
+
+class Kind(NamedTuple):
+    """How entries of a kind are shown: what is said of them beside their name, and how one is used."""
+
+    detail: str
+    use: str
+
+
+# By the kinds of the registry; what is used by other commands alone has no use of its own.
+KINDS = {
+    "explainers": Kind("needs", "explain MODEL SEQUENCES.fa -e {example} -o report.zarr"),
+    "derivations": Kind("takes", "derive report.zarr {example}"),
+    "metrics": Kind("needs", ""),
+    "exporters": Kind("suffixes", "report report.zarr --{option} FILE"),
+    "importers": Kind("suffixes", "import FILE --as {example} -o report.zarr"),
+    "architectures": Kind("", "inspect arch:{name} --weights FILE"),
+    "trainers": Kind("", "train {example} DATA -o folder"),
+    "adapters": Kind("formats", "inspect FILE"),
+}
+FACTS = ("needs", "takes", "emits", "gives", "scope", "unit", "direction", "suffixes", "formats", "references")
 
 app = typer.Typer(
-    help="List plugins, show the settings of an explainer or trainer, or start a new plugin.",
+    help="List plugins, show the settings of what they add, or start a new plugin.",
     invoke_without_command=True,
     rich_markup_mode="rich",
 )
@@ -28,29 +46,28 @@ def plugins(
     context: typer.Context,
     json: Annotated[bool, typer.Option("--json", help="Print JSON for a script.")] = False,
 ) -> None:
-    """List explainers, architectures, trainers and plugins; a plugin that failed is shown with its reason."""
+    """List everything that plugins add, and the plugins; one that failed is shown with its reason."""
     if context.invoked_subcommand is not None:
         return
     from cislens.plugins import registry
 
     found = registry()
     if json:
-        plugins = [asdict(p) for p in found.plugins]
-        listed = {"explainers": _explainers, "architectures": _architectures, "trainers": _trainers}
-        say_json({"plugins": plugins, **{kind: of(found) for kind, of in listed.items()}})
+        listed = {kind: [_facts(name, item) for name, item in getattr(found, kind).items()] for kind in KINDS}
+        say_json({"plugins": [asdict(p) for p in found.plugins], **listed})
         return
     _print(found)
 
 
 @app.command("show")
-def show(name: Annotated[str, typer.Argument(help="Name of an explainer or a trainer.")]) -> None:
-    """Show what an explainer or a trainer does, what it needs, and its settings."""
+def show(name: Annotated[str, typer.Argument(help="Name of an explainer, derivation, trainer, ...")]) -> None:
+    """Show what something does, what it needs, and its settings; where several kinds have one of the name, each."""
     from cislens.plugins import registry
 
-    for number, kind in enumerate(registry().called(name)):
+    for number, (kind, item) in enumerate(registry().called(name).items()):
         if number:
             say()
-        _show(name, kind)
+        _show(kind, name, item)
 
 
 @app.command("new")
@@ -65,86 +82,65 @@ def new(
     say(f"{written}\n\nnext   pip install -e {written} && cislens plugins && pytest {written}")
 
 
-def _show(name: str, kind: type[Explainer] | type[Trainer]) -> None:
+def _show(kind: str, name: str, item: Any) -> None:
     import inspect
 
-    from cislens.explainer import Explainer
-    from cislens.settings import describe
-
-    say(f"{name}\n\n{inspect.getdoc(kind)}")
-    described = describe(kind)
-    example = f"{name}:{described[0].name}={described[0].default}" if described else name
-    use = f"train {example} DATA -o folder"
-    if issubclass(kind, Explainer):
-        use = f"explain MODEL SEQUENCES.fa -e {example} -o report.zarr"
-        say(f"\nneeds  {', '.join(sorted(kind.needs))}\ngives  {', '.join(kind.emits)}\nscope  {kind.scope}")
+    facts = _facts(name, item)
+    # An instance speaks for itself, its class of all such.
+    say(f"{name}\n\n{inspect.getdoc(item) if isinstance(item, type) else facts['summary']}\n")
+    for fact in FACTS:
+        if facts.get(fact):
+            say(f"{fact:<11} {_joined(facts[fact])}")
+    described = facts.get("settings", [])
     if described:
         say("\nsettings")
     for setting in described:
-        say(f"  {setting.name}={setting.default}  ({setting.type})  {setting.help}")
-    say(f"\nuse    cislens {use}")
+        say(f"  {setting['name']}={setting['default']}  ({setting['type']})  {setting['help']}")
+    example = f"{name}:{described[0]['name']}={described[0]['default']}" if described else name
+    if use := KINDS[kind].use:
+        say(f"\nuse    cislens {use.format(name=name, example=example, option=name.replace('_', '-'))}")
 
 
-def _explainers(found: Registry) -> list[dict[str, Any]]:
+def _facts(name: str, item: Any) -> dict[str, Any]:
+    """Return what is known of an entry, as JSON values."""
     from cislens.settings import describe
 
-    return [
-        {
-            "name": name,
-            "summary": kind.summary(),
-            "needs": sorted(kind.needs),
-            "emits": kind.emits,
-            "scope": kind.scope,
-            "references": kind.references,
-            "settings": [asdict(setting) for setting in describe(kind)],
-        }
-        for name, kind in found.explainers.items()
-    ]
+    facts: dict[str, Any] = {"name": name, "summary": _summary(item)}
+    for fact in FACTS:
+        if hasattr(item, fact):
+            value = getattr(item, fact)
+            facts[fact] = sorted(value) if isinstance(value, frozenset) else value
+    if isinstance(item, type) and is_dataclass(item):
+        facts["settings"] = [asdict(setting) for setting in describe(item)]
+    return facts
 
 
-def _architectures(found: Registry) -> list[dict[str, Any]]:
-    return [
-        {"name": name, "title": kind.title, "references": kind.references} for name, kind in found.architectures.items()
-    ]
-
-
-def _trainers(found: Registry) -> list[dict[str, Any]]:
-    from cislens.settings import describe
-
-    return [
-        {
-            "name": name,
-            "summary": kind.summary(),
-            "references": kind.references,
-            "settings": [asdict(setting) for setting in describe(kind)],
-        }
-        for name, kind in found.trainers.items()
-    ]
+def _summary(item: Any) -> str:
+    if isinstance(item, type):
+        return str(item.summary())  # type: ignore[attr-defined]
+    if hasattr(item, "unit"):
+        return f"{item.unit}; {item.direction} is better"
+    return str(getattr(item, "title", None) or (item.__doc__ or "").strip().partition("\n")[0])
 
 
 def _print(found: Registry) -> None:
-    whole = [plugin for plugin in found.plugins if plugin.error is None]
-    explainers = [(name, kind.summary(), ", ".join(sorted(kind.needs))) for name, kind in found.explainers.items()]
-    _print_table("Explainers", ("name", "what it does", "needs"), explainers)
-    networks = [(f"arch:{name}", architecture.title) for name, architecture in found.architectures.items()]
-    _print_table("\nArchitectures", ("model", "what it is"), networks)
-    trainers = [(name, kind.summary()) for name, kind in found.trainers.items()]
-    _print_table("\nTrainers", ("name", "what it does"), trainers)
-    plugins = [(p.name, f"{p.distribution} {p.version}", _adds(p)) for p in whole]
-    _print_table("\nPlugins", ("plugin", "from", "adds"), plugins)
+    for kind, (detail, _) in KINDS.items():
+        facts = [_facts(name, item) for name, item in getattr(found, kind).items()]
+        columns = ("name", "what it does", *((detail,) if detail else ()))
+        rows = [(each["name"], each["summary"], *((_joined(each[detail]),) if detail else ())) for each in facts]
+        if rows:
+            print_table(columns, rows, kind.capitalize())
+            say()
+    plugins = [(p.name, f"{p.distribution} {p.version}", _adds(p)) for p in found.plugins if p.error is None]
+    print_table(("plugin", "from", "adds"), plugins, "Plugins")
     for plugin in found.broken:
         say(f"not loaded: {plugin.name} of {plugin.distribution} {plugin.version}: {plugin.error}")
     say("\nmore       cislens plugins show NAME")
 
 
+def _joined(value: Any) -> str:
+    return value if isinstance(value, str) else ", ".join(value)
+
+
 def _adds(plugin: Plugin) -> str:
     return "; ".join(f"{kind}: {', '.join(names)}" for kind, names in plugin.adds.items())
-
-
-def _print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    from rich.table import Table
-
-    table = Table(*columns, title=title, title_justify="left", box=None, pad_edge=False)
-    for row in rows:
-        table.add_row(*row)
-    rich_console().print(table)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cislens.cli.console import note, progress_bar, rich_console, say, say_json
+from cislens.cli.console import note, print_table, progress_bar, say, say_json
 from cislens.errors import CislensError
 
 if TYPE_CHECKING:
@@ -146,14 +146,9 @@ def _make_room(output: Path, overwrite: bool) -> None:
 
 
 def _list() -> None:
-    from rich.table import Table
-
     from cislens.simulation import bundled_grammars, load_grammar
 
-    table = Table("grammar", "what it is", box=None, header_style="bold")
-    for name in bundled_grammars():
-        table.add_row(name, load_grammar(name).title)
-    rich_console().print(table)
+    print_table(("grammar", "what it is"), ((name, load_grammar(name).title) for name in bundled_grammars()))
     say("\nuse    cislens simulate NAME -n 10000 -o folder")
 
 

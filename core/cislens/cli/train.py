@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cislens.cli.console import note, progress_bar, rich_console, say, say_json
+from cislens.cli.console import note, print_table, progress_bar, say, say_json
 from cislens.cli.training_options import TrainingDataOptions, with_training_options
 from cislens.errors import CislensError
 
@@ -86,14 +86,9 @@ def _data(data: str, sizes: tuple[int, int, int], read: TrainingDataOptions) -> 
 
 
 def _list() -> None:
-    from rich.table import Table
-
     from cislens.plugins import registry
 
-    table = Table("trainer", "what it does", box=None, header_style="bold")
-    for name, kind in registry().trainers.items():
-        table.add_row(name, kind.summary())
-    rich_console().print(table)
+    print_table(("trainer", "what it does"), ((name, kind.summary()) for name, kind in registry().trainers.items()))
     say("\nsettings  cislens plugins show NAME\nuse       cislens train NAME DATA -o folder")
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cislens.cli.console import note, progress_bar, rich_console, say, say_json
+from cislens.cli.console import note, print_table, progress_bar, say, say_json
 from cislens.cli.model_options import ModelOptions, with_model_options
 from cislens.errors import CislensError
 
@@ -135,12 +135,8 @@ def _summarise(summary: Summary) -> None:
 
 
 def _show(title: str, table: pd.DataFrame) -> None:
-    from rich.table import Table
-
-    shown = Table(*table.columns, title=title, title_justify="left", box=None, header_style="bold")
-    for row in table.head(LISTED).itertuples(index=False):
-        shown.add_row(*(_cell(value) for value in row))
-    rich_console().print(shown)
+    rows = ([_cell(value) for value in row] for row in table.head(LISTED).itertuples(index=False))
+    print_table(list(table.columns), rows, title)
     if len(table) > LISTED:
         note(f"{len(table) - LISTED} more rows are given by --json")
 

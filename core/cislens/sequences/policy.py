@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Literal
 
-from cislens.errors import SequenceError
+from cislens.errors import SequenceError, require_choice
 
 Fit = Literal["error", "crop-center", "crop-left", "crop-right", "pad-n", "fit", "drop", "resize-center"]
 LowerCase = Literal["keep", "n"]
@@ -33,13 +33,6 @@ class ReadPolicy:
     layout: Layout = "length,4"
 
     def __post_init__(self) -> None:
-        require_choice("lowercase", self.lowercase, LowerCase)
-        require_choice("ambiguous", self.ambiguous, Ambiguous)
-        require_choice("layout", self.layout, Layout)
-
-
-def require_choice(name: str, given: str, choices: Any) -> None:
-    """Raise unless `given` is among the choices of a Literal."""
-    if given not in get_args(choices):
-        listed = ", ".join(map(repr, get_args(choices)))
-        raise SequenceError(f"{name} must be one of {listed}, got {given!r}")
+        require_choice("lowercase", self.lowercase, LowerCase, SequenceError)
+        require_choice("ambiguous", self.ambiguous, Ambiguous, SequenceError)
+        require_choice("layout", self.layout, Layout, SequenceError)

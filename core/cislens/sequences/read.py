@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cislens.errors import SequenceError
+from cislens.errors import SequenceError, require_choice
 from cislens.sequences.arrays import ARRAY_SUFFIXES, read_array, split_key
 from cislens.sequences.bed import read_bed
 from cislens.sequences.container import Sequences
@@ -12,7 +12,7 @@ from cislens.sequences.fasta import read_fasta
 from cislens.sequences.files import require_file
 from cislens.sequences.lengths import fit_records, fit_sequences
 from cislens.sequences.letters import apply_policy, encode_records, refuse_strangers
-from cislens.sequences.policy import Fit, ReadPolicy, require_choice
+from cislens.sequences.policy import Fit, ReadPolicy
 from cislens.sequences.record import Reading
 
 FASTA_SUFFIXES = (".fa", ".fasta", ".fna", ".fas")
@@ -69,7 +69,7 @@ def read_sequences(
     """
     file, named = split_key(Path(path))
     policy = policy or ReadPolicy()
-    require_choice("fit", fit, Fit)
+    require_choice("fit", fit, Fit, SequenceError)
     kind = _kind(file)
     if fit == "resize-center" and kind != "bed":
         raise SequenceError(

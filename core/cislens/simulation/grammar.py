@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal, get_args
+from typing import Literal
 
-from cislens.errors import CislensError
+from cislens.errors import CislensError, require_choice
 from cislens.motif import Motif
 from cislens.simulation.layout import Layout
 from cislens.truth.logic import Rule
@@ -222,8 +222,7 @@ class Grammar:
                 )
 
     def _check_choices(self) -> None:
-        if self.spurious not in get_args(Spurious):
-            raise CislensError(f"spurious must be one of {', '.join(get_args(Spurious))}, got {self.spurious!r}")
+        require_choice("spurious", self.spurious, Spurious)
         if isinstance(self.instances, str) and self.instances not in ("sampled", "best"):
             raise CislensError(f"instances must be sampled, best or a fraction up to 1, got {self.instances!r}")
         if not isinstance(self.instances, str) and not 0 < self.instances <= 1:

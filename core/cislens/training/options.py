@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 
 from cislens import settings
-from cislens.errors import CislensError
-from cislens.sequences.policy import Ambiguous, Fit, Layout, LowerCase, ReadPolicy, require_choice
+from cislens.errors import CislensError, require_choice
+from cislens.sequences.policy import Ambiguous, Fit, Layout, LowerCase, ReadPolicy
 from cislens.training.data import Task
 
 HeldOut = float | tuple[str, ...]
@@ -79,8 +79,8 @@ class DataOptions:
         require_choice("ambiguous", self.ambiguous, Ambiguous)
         if self.layout is not None:
             require_choice("layout", self.layout, Layout)
-        if self.task is not None and self.task not in get_args(Task):
-            raise CislensError(f"the task must be 'binary' or 'regression', got {self.task!r}")
+        if self.task is not None:
+            require_choice("the task", self.task, Task)
         if self.per_positive < 1:
             raise CislensError(f"at least one negative must be made for each positive, got {self.per_positive}")
         if self.seed < 0:

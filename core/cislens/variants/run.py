@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 from cislens.context import Progress, silent
 from cislens.driver import check_needs, saturation_warnings
-from cislens.errors import ReportError, SequenceError
+from cislens.errors import ReportError, SequenceError, require_choice
 from cislens.explainer import parse_explainer
 from cislens.oracle.base import Oracle
 from cislens.report import MotifReport
@@ -68,8 +68,7 @@ class VariantRun:
     progress: Progress = silent
 
     def __post_init__(self) -> None:
-        if self.fit not in get_args(Fit):
-            raise SequenceError(f"fit must be one of {', '.join(map(repr, get_args(Fit)))}, got {self.fit!r}")
+        require_choice("fit", self.fit, Fit, SequenceError)
 
 
 def score_variants(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 
-from cislens.errors import CislensError
+from cislens.errors import require_choice
 from cislens.oracle.base import Array, Outputs, Pullback
 from cislens.oracle.head import Head
 from cislens.sequences import Sequences
@@ -54,8 +54,7 @@ class LogicToy(Toy):
     def __init__(
         self, pwms: tuple[Array, Array], length: int, logic: Logic, midpoint: float = 8.0, slope: float = 1.0
     ) -> None:
-        if logic not in get_args(Logic):
-            raise CislensError(f"the logic of two motifs must be one of {', '.join(get_args(Logic))}, got {logic!r}")
+        require_choice("the logic of two motifs", logic, Logic)
         self.scanners = tuple(Scanner(np.asarray(pwm, np.float64)) for pwm in pwms)
         self.logic: Logic = logic
         self.midpoint, self.slope = midpoint, slope
