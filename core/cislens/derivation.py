@@ -67,6 +67,10 @@ class Derivation(ABC):
         """Return the settings as JSON values."""
         return settings.values(self)
 
+    def versions(self) -> Mapping[str, str]:
+        """Return the versions of what it computes with, beside those that every step records."""
+        return {}
+
     @classmethod
     def summary(cls) -> str:
         """Return the first line of its documentation."""
@@ -140,7 +144,7 @@ def _taken(report: MotifReport, derivation: Derivation, context: DeriveContext) 
         "gives": list(derivation.gives),
         "seed": context.seed,
         "references": list(derivation.references),
-        "versions": versions(),
+        "versions": {**versions(), **derivation.versions()},
         "warnings": [sentence for sentence in after.warnings if sentence not in before.warnings],
         "summary": [name for name in after.summary if before.summary.get(name) != after.summary[name]],
         "seconds": round(time.perf_counter() - began, 3),
