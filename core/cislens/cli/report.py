@@ -52,15 +52,16 @@ def report(
 
 
 def _export(opened: ReportStore, labels: list[str], asked: list[Asked]) -> None:
-    from cislens.exchange import export
+    from cislens.exchange import ReportBlocks, export
 
     if len(labels) != 1:
         raise CislensError(
             f"a file for other tools holds one report, and {opened.path} holds {', '.join(labels) or 'none'}: say "
             "which, as in --label NAME"
         )
+    held = ReportBlocks.of(opened.reader(labels[0]))
     for exporter, path in asked:
-        exported = export(opened.reader(labels[0]), exporter, path)
+        exported = export(held, exporter, path)
         for sentence in exported.notes:
             note(sentence)
         for written in exported.paths:

@@ -43,14 +43,16 @@ class ReportBlocks:
     notes: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, report: MotifReport | ReportReader) -> ReportBlocks:
-        """Return a report, in memory or in a store, block by block.
+    def of(cls, report: MotifReport | ReportReader | ReportBlocks) -> ReportBlocks:
+        """Return a report, in memory or in a store, block by block; what is so already is returned as it is.
 
         Raises
         ------
         ReportError
             If no block of it is finished.
         """
+        if isinstance(report, ReportBlocks):
+            return report
         return _stored(report) if isinstance(report, ReportReader) else _held(report)
 
 

@@ -72,13 +72,14 @@ class Exporter(ABC):
         return (cls.__doc__ or "").strip().partition("\n")[0]
 
 
-def export(report: MotifReport | ReportReader, exporter: Exporter | str, path: str | Path) -> Exported:
+def export(report: MotifReport | ReportReader | ReportBlocks, exporter: Exporter | str, path: str | Path) -> Exported:
     r"""Write a report as a file of another tool.
 
     Parameters
     ----------
     report
-        In memory, or a store's reader, of which no more than some sequences are in memory at a time.
+        In memory, or a store's reader, of which no more than some sequences are in memory at a time; for several
+        files, `ReportBlocks.of` it is looked through only once.
     exporter
         An exporter, or its text form: "NAME" or "NAME:setting=value,...".
     path
