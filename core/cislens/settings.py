@@ -70,7 +70,7 @@ def named(text: str, find: Callable[[str], type[Any]]) -> Any:
 
 def text(instance: Any) -> str:
     """Return the settings of an instance as `parse_settings` reads them."""
-    return ",".join(f"{f.name}={_as_text(getattr(instance, f.name))}" for f in dataclasses.fields(instance))
+    return ",".join(f"{f.name}={as_text(getattr(instance, f.name))}" for f in dataclasses.fields(instance))
 
 
 def parse_settings(text: str) -> dict[str, str]:
@@ -125,7 +125,8 @@ def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _as_text(value: Any) -> str:
+def as_text(value: Any) -> str:
+    """Return a value of a setting as the command line takes it."""
     return "+".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 

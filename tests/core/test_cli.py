@@ -198,6 +198,8 @@ def test_plugins_show_knows_every_name_of_every_kind(cislens) -> None:
     out = cislens("plugins", "show", "syntax")[1]
     assert "takes       instances" in out
     assert "use    cislens derive report.zarr syntax:most=150" in out
+    # A setting of several values is shown as it is typed.
+    assert "-e global_importance:motifs=TGACTCA+GATAAG " in cislens("plugins", "show", "global_importance")[1]
 
 
 def test_doctor_names_versions_and_devices(cislens) -> None:

@@ -316,3 +316,20 @@ def test_patterns_name_the_motifs_in_order_and_read_on_the_strand_with_more_of_t
     )
     expected = [("CTCF - FOXA - FOXA", 2, 0.5, 2.0), ("FOXA", 1, 0.25, 5.0), ("none", 1, 0.25, 0.0)]
     assert list(patterns(report).itertuples(index=False, name=None)) == expected
+
+
+def test_the_places_of_a_motif_are_transformed_once_however_many_pairs_it_is_in(monkeypatch) -> None:
+    rng = np.random.default_rng(0)
+    names = ["a", "b", "c", "d", "e"]
+    starts = rng.integers(0, 90, 200).tolist()
+    sites = [(str(rng.choice(names)), f"s{i % 40}", at, at + 6, "+-"[i % 2]) for i, at in enumerate(starts)]
+    report = report_of(*sites, n=40)
+    asked, transform = [0], np.fft.rfft
+
+    def counted(*arguments):
+        asked[0] += 1
+        return transform(*arguments)
+
+    monkeypatch.setattr(np.fft, "rfft", counted)
+    derive(report, CountedSyntax())
+    assert asked[0] == len(names) * 4  # starts and ends, on each strand

@@ -85,6 +85,8 @@ def new(
 def _show(kind: str, name: str, item: Any) -> None:
     import inspect
 
+    from cislens.settings import as_text
+
     facts = _facts(name, item)
     # An instance speaks for itself, its class of all such.
     say(f"{name}\n\n{inspect.getdoc(item) if isinstance(item, type) else facts['summary']}\n")
@@ -95,8 +97,8 @@ def _show(kind: str, name: str, item: Any) -> None:
     if described:
         say("\nsettings")
     for setting in described:
-        say(f"  {setting['name']}={setting['default']}  ({setting['type']})  {setting['help']}")
-    example = f"{name}:{described[0]['name']}={described[0]['default']}" if described else name
+        say(f"  {setting['name']}={as_text(setting['default'])}  ({setting['type']})  {setting['help']}")
+    example = f"{name}:{described[0]['name']}={as_text(described[0]['default'])}" if described else name
     if use := KINDS[kind].use:
         say(f"\nuse    cislens {use.format(name=name, example=example, option=name.replace('_', '-'))}")
 

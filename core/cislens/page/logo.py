@@ -167,11 +167,16 @@ def y_range(matrix: Array) -> tuple[float, float]:
 
 def ticks(low: float, high: float, count: int = 4) -> list[float]:
     """Return round numbers between two values, about `count` of them."""
-    rough = (high - low) / max(count, 1)
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = next(f * power for f in (1, 2, 5, 10) if f * power >= rough * (1 - 1e-9))
+    step = tick_step(low, high, count)
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     return [k * step for k in range(first, last + 1)]
+
+
+def tick_step(low: float, high: float, count: int) -> float:
+    """Return the round number that divides what lies between two values into about `count` steps."""
+    rough = (high - low) / max(count, 1)
+    power = 10.0 ** math.floor(math.log10(rough))
+    return next(f * power for f in (1, 2, 5, 10) if f * power >= rough * (1 - 1e-9))
 
 
 def text_of(value: float, figures: int = 4) -> str:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from cislens.files import whole_file
 from cislens.page import sections
 from cislens.page.figures import static_logos, strip
 from cislens.page.gathering import Gathered, gather
+from cislens.page.instance_bands import Band, instance_bands
 from cislens.page.logo import GLYPHS
 from cislens.page.motif_rows import motifs
 from cislens.page.payload import Plan, build_payload, embed, plan
@@ -54,7 +56,9 @@ def write_page(reports: Mapping[str, MotifReport], path: str | Path, *, title: s
     PosixPath('report.html')
     """
     path = Path(path)
-    path.write_text(render_page(reports, title=title), encoding="utf-8", newline="\n")
+    page = render_page(reports, title=title)
+    with whole_file(path) as unfinished:
+        unfinished.write_text(page, encoding="utf-8", newline="\n")
     return path
 
 
@@ -65,21 +69,22 @@ def render_page(reports: Mapping[str, MotifReport], *, title: str | None = None)
 
     gathered = gather(reports)
     held = plan(gathered)
+    bands = instance_bands(gathered, held.sequences)
     script = _asset("draw.js") + _asset("page.js")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters["svg"] = Markup  # only for pictures that cislens drew, whose text is escaped
     template = environment.from_string(_asset("template.html.j2"))
     return template.render(
-        **_context(gathered, held),
+        **_context(gathered, held, bands),
         title=title or _title(gathered),
         style=Markup(_asset("page.css")),
         script=Markup(script),
         script_hash=_hash(script),
-        payload=Markup(embed(build_payload(gathered, held))),
+        payload=Markup(embed(build_payload(gathered, held, bands))),
     )
 
 
-def _context(gathered: Gathered, held: Plan) -> dict[str, Any]:
+def _context(gathered: Gathered, held: Plan, bands: Sequence[Band]) -> dict[str, Any]:
     drops, total_dropped = sections.dropped(gathered)
     targets = gathered.targets
     pairs = list(zip(targets[:STRIPS], gathered.predictions[:STRIPS], strict=True)) if held.sequences else []
@@ -92,7 +97,7 @@ def _context(gathered: Gathered, held: Plan) -> dict[str, Any]:
         "models": sections.models(gathered),
         "explainers": sections.explainers(gathered),
         "warnings": sections.warnings(gathered),
-        "limits": sections.limits(gathered, held),
+        "limits": sections.limits(gathered, held, bands),
         "rows": sections.prediction_rows(gathered, held),
         "strips": [pair for pair in strips if pair[1]],
         "has_maps": bool(gathered.tracks),

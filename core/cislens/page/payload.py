@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cislens.page.gathering import CENTRING, Gathered, Track
-from cislens.page.instance_bands import instance_bands
+from cislens.page.instance_bands import Band
 from cislens.page.logo import GLYPHS
 from cislens.sequences import Region
 
@@ -66,7 +67,7 @@ def _channels(track: Track, held: Plan) -> int:
     return 4 if track.hypothetical and not held.observed else 1
 
 
-def build_payload(gathered: Gathered, held: Plan) -> dict[str, Any]:
+def build_payload(gathered: Gathered, held: Plan, bands: Iterable[Band]) -> dict[str, Any]:
     """Return what the page's script reads, as JSON values."""
     sequences = gathered.sequences.take(slice(0, held.sequences))
     return {
@@ -79,10 +80,7 @@ def build_payload(gathered: Gathered, held: Plan) -> dict[str, Any]:
             {"id": name, "bases": bases, "region": _place(region, sequences.length)}
             for name, bases, region in zip(sequences.ids, sequences.strings(), sequences.regions, strict=True)
         ],
-        "bands": [
-            {"label": band.label, "motifs": band.motifs, "rows": band.rows}
-            for band in instance_bands(gathered, held.sequences)
-        ],
+        "bands": [{"label": band.label, "motifs": band.motifs, "rows": band.rows} for band in bands],
         "tracks": [_track(gathered, track, held) for track in gathered.tracks if track.target < held.targets],
     }
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from cislens.page.gathering import Gathered, target_texts
-from cislens.page.instance_bands import instance_bands
+from cislens.page.instance_bands import Band
 from cislens.page.logo import text_of
 from cislens.page.payload import Plan
 from cislens.report import TABLES, MotifReport
@@ -56,7 +56,7 @@ def warnings(gathered: Gathered) -> list[tuple[str, str]]:
     return found
 
 
-def limits(gathered: Gathered, held: Plan) -> list[str]:
+def limits(gathered: Gathered, held: Plan, bands: Iterable[Band]) -> list[str]:
     """Return sentences on what the page leaves out of the store."""
     step = "1/32,767" if held.bits == 16 else "1/127"
     found = []
@@ -71,7 +71,7 @@ def limits(gathered: Gathered, held: Plan) -> list[str]:
         found.append(f"To stay small, this page holds the first {held.sequences:,} of {n:,} sequences.")
     if held.targets < t:
         found.append(f"To stay small, this page holds the maps of the first {held.targets:,} of {t:,} targets.")
-    for band in instance_bands(gathered, held.sequences):
+    for band in bands:
         drawn = sum(map(len, band.rows))
         if drawn < band.total:
             found.append(

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cislens.page.gathering import Gathered
-from cislens.page.logo import text_of, ticks
+from cislens.page.logo import text_of, tick_step, ticks
 from cislens.report import MotifReport
 from cislens.syntax import CountedSyntax, SpacingCounts, patterns, spacing_counts
 from cislens.syntax.sites import ARRANGEMENTS
@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 Array = npt.NDArray[Any]
 MOST_PAIRS = 12  # that are drawn
 MOST_PATTERNS = 12
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 380.0, 150.0, 44.0, 14.0, 8.0, 36.0
+HALF_LETTER = 3.2  # of what is written above bars, so that it keeps off the axis
+MOST_PLACES = 3  # runs of spacings whose bp are written above their bars
+# Three pictures stand beside each other on a page of common width.
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 364.0, 156.0, 54.0, 10.0, 16.0, 36.0
 # How an arrangement reads, with the motifs' names.
 READINGS = {
     ("1-2", "++"): "{0} ▶ {1} ▶",
@@ -47,10 +50,13 @@ def syntax_figures(gathered: Gathered) -> list[dict[str, Any]]:
 
 
 def _best_supported(table: pd.DataFrame) -> list[tuple[str, str]]:
-    """Return the pairs, those with the most support in one row first."""
-    most = table.assign(support=table["support"].astype(float)).groupby(["motif_1", "motif_2"], sort=False)["support"]
-    ranked = most.max().sort_values(ascending=False, kind="stable")
-    return [(str(one), str(two)) for one, two in ranked.index]
+    """Return the pairs: those that need each other first, then those with the most support over all their rows."""
+    ranked = []
+    for (one, two), rows in table.groupby(["motif_1", "motif_2"], sort=False):
+        # Of one motif "or" says but that one site is enough.
+        trivial = set(rows["logic"]) <= ({"beside", "or"} if one == two else {"beside"})
+        ranked.append(((trivial, one == two, -float(rows["support"].astype(float).sum())), str(one), str(two)))
+    return [(one, two) for _, one, two in sorted(ranked, key=lambda pair: pair[0])]
 
 
 def pattern_rows(gathered: Gathered) -> list[dict[str, Any]]:
@@ -146,7 +152,7 @@ def _reading(report: MotifReport, counts: SpacingCounts, code: int) -> str:
 def _histogram(counts: SpacingCounts, code: int, kept: Array) -> str:
     count, expected = counts.count[code], counts.expected[code]
     high = max(float(count.max()), float(expected.max()), 1.0)
-    frame = _Frame(counts.spacings, 0.0, high, "pairs")
+    frame = _Frame(counts.spacings, 0.0, high, "pairs", whole=True)
     wide = max(frame.step * 0.84, 0.8)
     bars = {"kept": "", "rest": ""}
     for spacing, value, told in zip(counts.spacings, count, kept, strict=True):
@@ -156,7 +162,21 @@ def _histogram(counts: SpacingCounts, code: int, kept: Array) -> str:
     places = zip(counts.spacings.tolist(), expected.tolist(), strict=True)
     line = "L".join(f"{frame.x(spacing):.1f} {frame.y(value):.1f}" for spacing, value in places)
     body = "".join(f'<path class="{name}" d="{d}"/>' for name, d in bars.items() if d)
+    body += "".join(_places(frame, counts.spacings, np.where(kept, count, 0)))
     return frame.drawn(f'{body}<path class="chance" d="M{line}"/>', "pairs at each spacing, and by chance")
+
+
+def _places(frame: _Frame, spacings: Array, count: Array) -> Iterator[str]:
+    """Yield the bp of the runs of spacings that hold most pairs, written above them."""
+    held = np.flatnonzero(count)
+    runs = np.split(held, np.flatnonzero(np.diff(held) > 1) + 1)
+    for run in sorted(runs, key=lambda run: -count[run].sum())[:MOST_PLACES] if len(held) else []:
+        first, last = (f"{spacings[end]:g}".replace("-", "\N{MINUS SIGN}") for end in (run[0], run[-1]))
+        text = f"{first} bp" if first == last else f"{first} to {last} bp"
+        half = HALF_LETTER * len(text)
+        x = min(max(frame.x(float(spacings[run].mean())), LEFT + half), WIDTH - RIGHT - half)
+        y = frame.y(float(count[run].max())) - 4
+        yield f'<text class="place" x="{x:.1f}" y="{y:.1f}" text-anchor="middle">{text}</text>'
 
 
 # ---- by intervention --------------------------------------------------------------------------------------
@@ -201,9 +221,13 @@ def _effects(part: pd.DataFrame, ends: tuple[float, float]) -> str:
 class _Frame:
     """The axes of a picture over spacings."""
 
-    def __init__(self, spacings: Array, low: float, high: float, unit: str) -> None:
+    def __init__(self, spacings: Array, low: float, high: float, unit: str, *, whole: bool = False) -> None:
         self.first, self.last = float(spacings.min()) - 0.5, float(spacings.max()) + 0.5
-        self.low, self.high = (low, high) if high > low else (low - 1.0, high + 1.0)
+        low, high = (low, high) if high > low else (low - 1.0, high + 1.0)
+        between = max(tick_step(low, high, 3), 1.0 if whole else 0.0)
+        # Both ends are marked, so that nothing is drawn on the edge.
+        self.marks = between * np.arange(np.floor(low / between), np.ceil(high / between) + 1)
+        self.low, self.high = float(self.marks[0]), float(self.marks[-1])
         self.unit = unit
         self.step = (WIDTH - LEFT - RIGHT) / (self.last - self.first)
 
@@ -215,7 +239,7 @@ class _Frame:
 
     def drawn(self, body: str, title: str) -> str:
         base, marks = HEIGHT - BOTTOM, ""
-        for value in ticks(self.low, self.high, 3):
+        for value in self.marks:
             marks += f'<path d="M{LEFT - 4} {self.y(value):.1f}h4"/>'
             marks += f'<text x="{LEFT - 7}" y="{self.y(value) + 3.6:.1f}" text-anchor="end">{text_of(value, 3)}</text>'
         for value in ticks(self.first + 0.5, self.last - 0.5, 6) if self.last - self.first > 1 else []:

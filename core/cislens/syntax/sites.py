@@ -109,6 +109,23 @@ class Sites:
         order, bounds = self._by_motif
         return np.asarray(order[bounds[motif] : bounds[motif + 1]])
 
+    def spectrum(self, motif: int, *, reverse: bool, ends: bool) -> Array:
+        """Return the Fourier transform of how many sites of a motif and strand start (or end) at each place, (f,).
+
+        Sequences are told apart no more, and places are filled up to twice the length, so that those of two motifs
+        can be multiplied.
+        """
+        held = self.of_motif(motif)
+        key = (motif, reverse, ends)
+        if key not in self._spectra:
+            positions = (self.end if ends else self.start)[held[self.reverse[held] == reverse]]
+            self._spectra[key] = np.fft.rfft(np.bincount(positions, minlength=self.length + 1), 2 * (self.length + 1))
+        return self._spectra[key]
+
+    @cached_property
+    def _spectra(self) -> dict[tuple[int, bool, bool], Array]:
+        return {}
+
     @cached_property
     def _by_motif(self) -> tuple[Array, Array]:
         order = np.argsort(self.motif, kind="stable")

@@ -110,15 +110,10 @@ def _width(sites: Sites, motif: int) -> int:
 
 def _at_distances(sites: Sites, one: tuple[int, bool], two: tuple[int, bool], spacings: Array) -> Array:
     """Return how many pairs of an end of the one and a start of the other lie each spacing apart, whatever sequence."""
-    ends = _places(sites, sites.end, *one)
-    starts = _places(sites, sites.start, *two)
     size = 2 * (sites.length + 1)
-    spectrum = np.conj(np.fft.rfft(ends, size)) * np.fft.rfft(starts, size)
+    (first, first_reverse), (second, second_reverse) = one, two
+    ends = sites.spectrum(first, reverse=first_reverse, ends=True)
+    starts = sites.spectrum(second, reverse=second_reverse, ends=False)
     reached = np.abs(spacings) <= sites.length
-    found = np.rint(np.fft.irfft(spectrum, size))[np.where(reached, spacings, 0) % size]
+    found = np.rint(np.fft.irfft(np.conj(ends) * starts, size))[np.where(reached, spacings, 0) % size]
     return np.asarray(np.where(reached, found, 0))
-
-
-def _places(sites: Sites, positions: Array, motif: int, reverse: bool) -> Array:
-    held = sites.of_motif(motif)
-    return np.bincount(positions[held[sites.reverse[held] == reverse]], minlength=sites.length + 1)

@@ -21,7 +21,7 @@ from cislens.page import render_page
 from cislens.page.figures import MOTIF_STEP
 from cislens.page.gathering import gather
 from cislens.page.instance_bands import MOST_INSTANCES, instance_bands
-from cislens.page.syntax_figures import syntax_figures
+from cislens.page.syntax_figures import LEFT, RIGHT, WIDTH, syntax_figures
 from cislens.report import TABLES, Attributions, MotifReport
 from cislens.syntax import CountedSyntax
 
@@ -192,6 +192,9 @@ def bars(svg: str, name: str) -> list[tuple[float, float]]:
     return [(float(x) + float(wide) / 2, float(base) - float(top)) for x, base, top, wide in found]
 
 
+MARK = re.compile(r'y="([\d.]+)" text-anchor="end">([^<]*)<')  # of the axis of values
+
+
 def test_spacings_of_the_table_are_marked_bars_as_tall_as_their_counts() -> None:
     report = derive(grammar_report(), CountedSyntax(most=60))
     assert report.syntax is not None
@@ -205,9 +208,26 @@ def test_spacings_of_the_table_are_marked_bars_as_tall_as_their_counts() -> None
     heights = np.array([height for _, height in drawn])
     assert heights / heights.max() == pytest.approx(counts / counts.max(), abs=0.01)
     places = np.array([x for x, _ in drawn])
-    steps = np.diff(report.syntax["spacing"]) * (380 - 44 - 14) / 61
+    steps = np.diff(report.syntax["spacing"]) * (WIDTH - LEFT - RIGHT) / 61
     assert np.diff(places) == pytest.approx(steps, abs=0.2)
     assert picture["svg"].count('class="chance"') == 1
+    # The bp that the grammar asks for stand above the bars, and pairs are counted in whole numbers.
+    assert re.findall(r'class="place"[^>]*>([^<]*)<', picture["svg"]) == ["6 to 11 bp", "2 bp"]
+    marks = re.findall(r'text-anchor="end">([^<]*)<', picture["svg"])
+    assert all(float(mark).is_integer() for mark in marks)
+    assert float(marks[-1]) >= counts.max()
+
+
+def test_pairs_that_need_each_other_are_drawn_before_those_that_do_not() -> None:
+    columns = (*TABLES["syntax"], "target", "interaction", "standard_error")
+    rows = (
+        [("a", "a", "1-2", "++", float(s), "or", 0.9, "Dev", -1.0, 0.1) for s in range(3)]
+        + [("a", "c", "1-2", "++", float(s), "beside", 0.9, "Dev", 0.0, 0.1) for s in range(3)]
+        + [("a", "b", "1-2", "++", float(s), "and", 0.1, "Dev", 1.0, 0.1) for s in range(3)]
+    )
+    report = replace(grammar_report(4), motifs=(), instances=None, syntax=pd.DataFrame(rows, columns=list(columns)))
+    [group] = syntax_figures(gather({"x": report}))
+    assert [pair["title"] for pair in group["pairs"]] == ["a, b", "a, c", "a, a"]
 
 
 def test_a_pair_said_the_other_way_round_marks_the_same_bars() -> None:
@@ -242,7 +262,11 @@ def test_interactions_that_were_measured_are_dots_with_their_errors() -> None:
     dots = re.findall(r'class="(\w+)" cx="([\d.]+)" cy="([\d.]+)"', svg)
     assert [name for name, _, _ in dots] == ["rest", "rest", "kept", "rest"]
     heights = np.array([float(y) for _, _, y in dots])
-    scale = (150 - 8 - 36) / (1.1 + 0.3)  # the axis holds all errors
+    marks = [(float(text.replace("\N{MINUS SIGN}", "-")), float(y) - 3.6) for y, text in MARK.findall(svg)]
+    (low, bottom), *_, (high, top) = marks
+    assert low <= -0.3  # the axis holds all errors
+    assert high >= 1.1
+    scale = (bottom - top) / (high - low)
     assert heights[0] - heights == pytest.approx(scale * np.array([0, -0.2, 1.0, 0.3]), abs=0.1)
     ends = [abs(float(b) - float(a)) for a, b in re.findall(r'class="error" d="M[\d.]+ ([\d.]+)V([\d.]+)"', svg)]
     assert ends == pytest.approx([0.2 * scale] * 4, abs=0.15)
