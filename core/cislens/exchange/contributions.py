@@ -61,7 +61,7 @@ def read_contributions(stored: Any, axes: Axes, sequences: Sequences, what: str)
     wanted = (n, 4, length) if axes == "4,length" else (n, length, 4)
     if stored.shape != wanted:
         raise ReportError(
-            f"contributions must have the shape of their sequences, {wanted}, got {stored.shape} in {what}"
+            f"contributions must have their sequences' shape, {wanted}, got {stored.shape} in {what}"
         )
     values = np.empty((n, length, 4), np.float64 if stored.dtype == np.float64 else np.float32)
     rows = max(1, BLOCK_BYTES // max(1, 4 * length * stored.dtype.itemsize))
