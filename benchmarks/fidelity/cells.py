@@ -41,6 +41,13 @@ class Cell:
         """Where the result is kept."""
         return RESULTS / f"{self.name}.json"
 
+    @property
+    def done(self) -> bool:
+        """Whether the result is there, and of these settings."""
+        if not self.file.exists():
+            return False
+        return bool(json.loads(self.file.read_text())["settings"] == json.loads(json.dumps(dict(self.settings))))
+
     def compute(self, scratch: Path) -> None:
         """Compute and keep the result, with machine, versions and settings."""
         began = time.perf_counter()
@@ -61,7 +68,7 @@ class Cell:
 
 
 def main(cells: Sequence[Cell]) -> None:
-    """Compute the cells that are asked for and not there yet."""
+    """Compute the cells that are asked for and not there yet, or there with other settings."""
     parser = argparse.ArgumentParser(description="Compute fidelity cells; those that are there are kept.")
     parser.add_argument("pattern", nargs="?", default="*", help="names of cells, with * and ?")
     parser.add_argument("--scratch", type=Path, default=Path("build/fidelity"), help="what survives a kill")
@@ -70,8 +77,8 @@ def main(cells: Sequence[Cell]) -> None:
     for cell in cells:
         if not fnmatch.fnmatch(cell.name, chosen.pattern):
             continue
-        if chosen.list or cell.file.exists():
-            print(f"{cell.name}: {'done' if cell.file.exists() else 'to do'}", flush=True)
+        if chosen.list or cell.done:
+            print(f"{cell.name}: {'done' if cell.done else 'to do'}", flush=True)
             continue
         cell.compute(chosen.scratch)
         print(f"{cell.name}: computed", flush=True)

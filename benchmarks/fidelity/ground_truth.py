@@ -41,7 +41,7 @@ CNN = {
     "argminn_rest": "standard_cnn:filters=8,width=10",
     "argminn_spi1_ctcf": "standard_cnn:filters=8,width=15",
 }
-RESIDUAL = "residual_network:epochs=12,learning_rate=0.002,schedule=cosine,patience=none"
+RESIDUAL = "residual_network:epochs=12,learning_rate=0.002,schedule=cosine,patience=none,reverse_complement=false"
 REAL = {
     "ctcf": ("ctcf.fa.gz", "basset_like:epochs=6,patience=2", DataOptions(negatives="dinucleotide")),
     "irf1": ("IRF1_400_h3k27ac.h5", "basset_like:epochs=15,patience=3", DataOptions()),
