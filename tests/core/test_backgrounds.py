@@ -167,6 +167,21 @@ def test_a_kmer_model_mixes_what_it_counted_with_the_shorter_model() -> None:
     np.testing.assert_allclose(table[2:], [shorter] * 3, atol=1e-15)
 
 
+@pytest.mark.parametrize("fitted", [False, True])
+@pytest.mark.parametrize("held", [1, 1 << 14, 1 << 26])
+def test_each_of_many_sequences_is_given_what_it_is_given_alone(fitted: bool, held: int, monkeypatch) -> None:
+    monkeypatch.setattr("cislens.backgrounds.HELD_AT_ONCE", held)
+    rng = np.random.default_rng(0)
+    x = np.eye(4, dtype=np.uint8)[rng.integers(0, 4, (12, 40))]
+    x[3, 10:14], x[5], x[7, 0], x[8, -1] = 0, 0, 0, 0
+    background = Kmer.fitted(x, 2) if fitted else Kmer(2)
+    together = background.sample(x, 2, np.random.default_rng(1))
+    one_stream = np.random.default_rng(1)
+    alone = [background.sample(x[i : i + 1], 2, one_stream)[0] for i in range(len(x))]
+    np.testing.assert_array_equal(together, alone)
+    assert (together.any(-1) == x.any(-1)[:, None]).all()
+
+
 def test_a_kmer_model_counts_no_word_that_holds_n() -> None:
     table = Kmer.fitted(onehot("ANC"), 1).table
     np.testing.assert_allclose(table[1], table[0], atol=1e-15)

@@ -105,6 +105,30 @@ def test_backgrounds_that_cannot_be_clean_are_told() -> None:
         Simulator(load_grammar("argminn_spi1", spurious="relative", threshold=0.3)).draw(2, np.random.default_rng(0))
 
 
+@pytest.mark.parametrize("threshold", [0.3, 0.6])
+def test_backgrounds_that_are_too_rare_are_told_as_soon_as_that_is_known(threshold: float, monkeypatch) -> None:
+    """Of a thousand backgrounds one may pass, which does not do for a thousand sequences in two hundred rounds."""
+    drawn, backgrounds = [0], Simulator.backgrounds
+
+    def counted(self: Simulator, n: int, rng: np.random.Generator) -> Any:
+        drawn[0] += n
+        return backgrounds(self, n, rng)
+
+    monkeypatch.setattr(Simulator, "backgrounds", counted)
+    grammar = load_grammar("argminn_spi1", spurious="relative", threshold=threshold)
+    with pytest.raises(CislensError, match=r"[01] of 1,024 that were drawn are: .* raise the threshold"):
+        Simulator(grammar).draw(1024, np.random.default_rng(0))
+    assert drawn[0] == 1024
+
+
+def test_backgrounds_that_are_rare_but_can_be_found_are_found() -> None:
+    grammar = load_grammar("argminn_spi1", spurious="relative", threshold=0.66)
+    simulator = Simulator(grammar)
+    kept = Simulator(replace(grammar, spurious="kept")).draw(500, np.random.default_rng(0))
+    assert len(np.unique(simulator.spurious(kept).rows)) > 450
+    assert len(simulator.spurious(simulator.draw(500, np.random.default_rng(0))).rows) == 0
+
+
 @st.composite
 def scans(draw: Any) -> tuple[list[np.ndarray], list[float], np.ndarray]:
     """Draw motifs of widths 3 to 20, bounds that some windows reach, and sequences."""

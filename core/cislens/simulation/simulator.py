@@ -149,14 +149,22 @@ class Simulator:
                 yield rows, np.full(len(rows), site.motif), spans, np.full(len(rows), site.reverse)
 
     def _clean(self, drawn: Draw, rng: np.random.Generator) -> None:
-        """Draw backgrounds anew, in place, until none holds a chance match."""
+        """Draw backgrounds anew, in place, until none holds a chance match.
+
+        Where so few pass that the rounds to come cannot be enough, that is told at once.
+        """
         spans = spans_by_row(drawn)
         left = np.arange(len(drawn.codes))
-        for _ in range(ROUNDS):
+        tried = passed = 0
+        for done in range(1, ROUNDS + 1):
             hits = self.matcher.hits(drawn.codes[left]).apart_from(spans[left])
+            tried, before = tried + len(left), len(left)
             left = left[np.unique(hits.rows)]
+            passed += before - len(left)
             if not len(left):
                 return
+            if len(left) * (1 - _largest_share(passed, tried)) ** (ROUNDS - done) >= 1:
+                break
             fresh = self.backgrounds(len(left), rng)
             places = np.arange(self.grammar.length)
             for span in spans[left].swapaxes(0, 1):
@@ -165,7 +173,7 @@ class Simulator:
             drawn.codes[left] = fresh
         raise CislensError(
             f"backgrounds of grammar {self.grammar.name!r} must be free of chance matches of its motifs, but "
-            f"{len(left)} still held one after {ROUNDS} tries: its motifs are too short or too vague for "
+            f"{passed:,} of {tried:,} that were drawn are: its motifs are too short or too vague for "
             f"{self.grammar.length} bp; raise the threshold, or say spurious='kept'"
         )
 
@@ -244,6 +252,11 @@ def simulate(
             f"{', '.join(changes)}: use dataclasses.replace"
         )
     return Simulator(grammar, source).simulate(n, seed)
+
+
+def _largest_share(passed: int, tried: int) -> float:
+    """Return the share of backgrounds that pass, five standard errors above what was seen; few Poisson counts more."""
+    return min(1.0, (passed + 5 * passed**0.5 + 14) / tried)
 
 
 def _usable(source: Sequences | None, grammar: Grammar) -> Any:
