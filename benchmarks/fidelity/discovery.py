@@ -212,9 +212,10 @@ def cells() -> Iterator[Cell]:
             run = partial(planted, lambda _, logic=logic: closed_form(logic), logic, seed)
             yield Cell(f"discovery.closed_form.{name}", run, fixed)
             run = partial(planted, partial(trained, logic, seed), logic, seed)
-            yield Cell(f"discovery.trained.{name}", run, {**fixed, "trainer": ground_truth.RESIDUAL})
+            yield Cell(f"discovery.trained.{name}", run, {**fixed, "network": ground_truth.RESIDUAL})
     if "CISLENS_REAL_DATA" in os.environ:
-        yield Cell("discovery.ctcf.0", real, {**settings, "database": DATABASE})
+        _, network, _ = ground_truth.REAL["ctcf"]
+        yield Cell("discovery.ctcf.0", real, {**settings, "database": DATABASE, "network": network})
 
 
 if __name__ == "__main__":

@@ -120,11 +120,7 @@ class Motif:
 
     def trimmed(self, bits: float = 0.2) -> Motif:
         """Return the motif without flanks of less than `bits` a position; at least its best position is kept."""
-        information = self.information()
-        kept = np.flatnonzero(information >= bits)
-        if not len(kept):
-            kept = np.array([information.argmax()])
-        return replace(self, matrix=self.matrix[kept[0] : kept[-1] + 1])
+        return self.window(*self.informative(bits))
 
     def window(self, start: int, end: int) -> Motif:
         """Return the columns from `start` up to `end`, 0-based and half-open.
@@ -148,11 +144,26 @@ class Motif:
         """
         if width < 1:
             raise ReportError(f"the core of motif {self.id!r} must be one column wide at least, got {width}")
-        if width >= len(self):
-            return self
-        sums = np.convolve(self.information(), np.ones(width), "valid")
-        start = int(sums.argmax())
-        return self.window(start, start + width)
+        return self.window(*self.informative(0, width))
+
+    def informative(self, bits: float, widest: int | None = None) -> tuple[int, int]:
+        """Return the columns that are left without flanks, 0-based and half-open; at least the best one is.
+
+        Parameters
+        ----------
+        bits
+            Information below which a column at an end is left out; 0 keeps all.
+        widest
+            How many columns at most, those next to each other that hold most information.
+        """
+        information = self.information()
+        kept = np.flatnonzero(information >= bits) if bits > 0 else np.arange(len(self))
+        start, end = (int(kept[0]), int(kept[-1]) + 1) if len(kept) else (int(information.argmax()),) * 2
+        end = max(end, start + 1)
+        if widest is not None and end - start > widest:
+            start += int(np.convolve(information[start:end], np.ones(widest), "valid").argmax())
+            end = start + widest
+        return start, end
 
     def consensus(self, share: float = 0.5) -> str:
         """Return the motif in IUPAC letters: at each position the bases of at least `share` of the likeliest one."""

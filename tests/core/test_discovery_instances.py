@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from cislens import MotifReport
 from cislens.derivation import derive
 from cislens.discovery import Instances
-from cislens.discovery.calling import Calls, apart
+from cislens.discovery.calling import Calls, standing_apart
 from cislens.discovery.matching import Matching
 from cislens.errors import CislensError, ReportError
 from cislens.motif import Motif
@@ -210,14 +210,17 @@ def kept(found: Calls) -> list[tuple[int, int]]:
 
 
 def test_of_overlapping_calls_of_one_motif_the_largest_is_kept() -> None:
-    assert kept(apart(calls((0, 0, 0, 8, 1.0), (0, 0, 7, 15, 2.0), (0, 1, 0, 8, 0.5)), 0.25)) == [(0, 7), (0, 0)]
+    assert kept(standing_apart(calls((0, 0, 0, 8, 1.0), (0, 0, 7, 15, 2.0), (0, 1, 0, 8, 0.5)), 0.25)) == [
+        (0, 7),
+        (0, 0),
+    ]
 
 
 def test_calls_of_two_motifs_stay_where_they_share_little() -> None:
     beside = calls((0, 0, 0, 8, 1.0), (1, 0, 6, 16, 2.0))
     within = calls((0, 0, 0, 8, 1.0), (1, 0, 5, 15, 2.0))
-    assert kept(apart(beside, 0.25)) == [(0, 0), (1, 6)]
-    assert kept(apart(within, 0.25)) == [(1, 5)]
+    assert kept(standing_apart(beside, 0.25)) == [(0, 0), (1, 6)]
+    assert kept(standing_apart(within, 0.25)) == [(1, 5)]
 
 
 @given(seeds)
@@ -226,7 +229,7 @@ def test_what_is_kept_stands_apart_and_what_is_not_overlaps_something_larger(see
     rng = np.random.default_rng(seed)
     start = rng.integers(0, 40, 15)
     found = calls(*zip(np.zeros(15, int), rng.integers(0, 2, 15), start, start + 6, rng.random(15), strict=True))
-    chosen = apart(found, 0.25)
+    chosen = standing_apart(found, 0.25)
     for i in range(15):
         near = (chosen.row == found.row[i]) & (np.abs(chosen.start - found.start[i]) < 6)
         assert near.any()

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cislens.discovery.seqlets import call_seqlets, cover, null_maps, peaks, spread, threshold_at
+from cislens.discovery.seqlets import call_seqlets, null_maps, peaks, spread, threshold_at
 from cislens.discovery.windows import Sites, align, unit, windows
 
 seeds = st.integers(0, 2**32 - 1)
@@ -98,19 +98,6 @@ def test_chance_is_drawn_from_the_positions_of_the_same_sequence_that_are_not_ca
     assert set(first[0]) <= {7.0, 8.0, 9.0}
     assert not first[1].any()
     assert set(first[2]) <= set(values[2])
-
-
-@given(seeds)
-def test_cover_is_the_union_of_its_spans(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    row, start = rng.integers(0, 3, 6), rng.integers(0, 20, 6)
-    end = start + rng.integers(1, 6, 6)
-    called = np.zeros((3, 25), bool)
-    expected = called.copy()
-    for r, s, e in zip(row, start, end, strict=True):
-        expected[r, s:e] = True
-    cover(called, row, start, end)
-    np.testing.assert_array_equal(called, expected)
 
 
 def test_the_spread_is_shared_half_by_the_sequence_and_half_by_all() -> None:

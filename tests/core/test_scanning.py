@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from cislens import Motif, MotifReport, Sequences
 from cislens.databases import Scan, scanned
-from cislens.databases.scan import _best_of_overlapping
 from cislens.derivation import derive
 from cislens.errors import CislensError
 
@@ -95,28 +92,6 @@ def test_instances_are_kept_in_a_store(tmp_path) -> None:
     assert len(report.instances)
     report.save(tmp_path / "r.zarr")
     assert MotifReport.load(tmp_path / "r.zarr").instances.to_dict("list") == report.instances.to_dict("list")
-
-
-@settings(deadline=None)
-@given(
-    st.lists(
-        st.tuples(st.integers(0, 1), st.integers(0, 30), st.sampled_from("+-"), st.integers(1, 5)),
-        min_size=1,
-        max_size=30,
-    ),
-    st.integers(1, 7),
-)
-def test_of_overlapping_hits_the_best_is_kept(hits, width: int) -> None:
-    import pandas as pd
-
-    rows = [(n, start, start + width, strand, p / 1000) for n, start, strand, p in dict.fromkeys(hits)]
-    table = pd.DataFrame(rows, columns=["sequence_name", "start", "end", "strand", "p-value"])
-    kept = list(_best_of_overlapping(table).itertuples(index=False, name=None))
-    # The definition, tried on all pairs: none overlaps another, and each left out overlaps one kept that is no worse.
-    overlap = lambda a, b: a[0] == b[0] and abs(a[1] - b[1]) < width  # noqa: E731
-    assert not any(overlap(a, b) for i, a in enumerate(kept) for b in kept[:i])
-    for row in rows:
-        assert row in kept or any(overlap(row, other) and other[4] <= row[4] for other in kept)
 
 
 @pytest.mark.parametrize("p_value", [0.0, 1.0])

@@ -74,25 +74,16 @@ def compared(motifs: Sequence[Motif], database: Database, trim: float = TRIM) ->
     from memelite import tomtom  # type: ignore[import-untyped]  # ships no types
     from scipy.stats import false_discovery_control  # type: ignore[import-untyped]
 
-    queries, before = zip(*(_core(motif, trim) for motif in motifs), strict=True)
+    columns = [motif.informative(trim, WIDEST) for motif in motifs]
+    # memelite is compiled anew for another type of number.
+    queries = [
+        np.asarray(motif.probabilities()[slice(*held)].T, np.float64)
+        for motif, held in zip(motifs, columns, strict=True)
+    ]
     targets = [motif.probabilities().T for motif in database.motifs]
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "tomtom was given", UserWarning)  # said in the report's validity
-        p_value, _, offset, overlap, strand = tomtom(list(queries), targets)
-    p_value, offset = np.minimum(p_value, 1), offset.astype(int) - np.array(before)[:, None]
+        p_value, _, offset, overlap, strand = tomtom(queries, targets)
+    p_value, offset = np.minimum(p_value, 1), offset.astype(int) - np.array(columns)[:, :1]
     q_value = false_discovery_control(p_value, axis=-1)
     return Comparison(p_value, q_value, offset, overlap.astype(int), strand == 1)
-
-
-def _core(motif: Motif, trim: float) -> tuple[Array, int]:
-    """Return the probabilities of a motif without flanks, (4, width), and how many columns are left out before."""
-    information = motif.information()
-    informative = np.flatnonzero(information >= trim)
-    start, end = (informative[0], informative[-1] + 1) if len(informative) else (int(information.argmax()),) * 2
-    end = max(end, start + 1)
-    if end - start > WIDEST:
-        held = np.convolve(information[start:end], np.ones(WIDEST), "valid")
-        start += int(held.argmax())
-        end = start + WIDEST
-    # memelite is compiled anew for another type of number.
-    return np.asarray(motif.probabilities()[start:end].T, np.float64), int(start)

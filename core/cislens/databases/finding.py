@@ -10,8 +10,7 @@ import numpy.typing as npt
 from cislens.databases.comparing import Comparison, compared
 from cislens.databases.database import Database, load, of_one_family
 from cislens.motif import Motif
-from cislens.truth.motif_recovery import THRESHOLD, Match, MotifRecovery
-from cislens.truth.motif_similarity import symmetric
+from cislens.truth.motif_recovery import THRESHOLD, Match, MotifRecovery, tallied
 
 SMALLEST = float(np.finfo(float).tiny)
 
@@ -54,33 +53,18 @@ def found(
     Tseng et al., ARGMINN, C.4 "Evaluating discovered motifs"; the paper's database is the list of relevant motifs for
     simulated sets, where we add it to a whole database, since q of a handful of targets means little.
     """
-    import pandas as pd
-
     database = (load(database) if isinstance(database, str) else database).joined(relevant)
     places = {motif.id: place for place, motif in enumerate(database.motifs)}
     known = np.array([places[motif.id] for motif in relevant], int)
-    likeness = np.zeros((1, len(known)))
-    counts = np.zeros((len(known), 2), int)
+    likeness = np.zeros((len(motifs), len(known)))
     matches = {}
     if motifs:
         comparison = compared(motifs, database)
-        likeness = np.vstack([likeness, -np.log10(np.maximum(comparison.q_value[:, known], SMALLEST))])
+        likeness = -np.log10(np.maximum(comparison.q_value[:, known], SMALLEST))
         for i, motif in enumerate(motifs):
             if (j := _matched(comparison, i, known, database, q_max)) is not None:
-                matches[motif.id] = match = _match(comparison, i, int(known[j]), motif, relevant[j])
-                counts[j, int(match.reverse and not symmetric(relevant[j], THRESHOLD))] += 1
-    names = ["", *(motif.id for motif in motifs)]
-    table = pd.DataFrame(
-        {
-            "motif": [motif.id for motif in relevant],
-            "similarity": likeness.max(0),
-            "closest": [names[i] for i in likeness.argmax(0)],
-            "forward": counts[:, 0],
-            "reverse": counts[:, 1],
-            "matched": counts.max(1),
-        }
-    )
-    return MotifRecovery(table, matches, tuple(motif.id for motif in motifs if motif.id not in matches))
+                matches[motif.id] = _match(comparison, i, int(known[j]), motif, relevant[j])
+    return tallied(motifs, relevant, likeness, matches, THRESHOLD)
 
 
 def _matched(

@@ -15,6 +15,7 @@ from cislens.motif import Motif
 from cislens.report import TABLES, MotifReport
 from cislens.sequences import Sequences
 from cislens.settings import setting
+from cislens.spans import apart
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -87,24 +88,14 @@ def scanned(motifs: Sequence[Motif], sequences: Sequences, p_value: float = 1e-4
     if not fitting or not len(sequences):
         return pd.DataFrame({name: [] for name in columns})
     onehot = np.ascontiguousarray(sequences.onehot.transpose(0, 2, 1)).astype(np.int8)
-    hits = [_best_of_overlapping(hit) for hit in fimo(fitting, onehot, threshold=p_value) if len(hit)]
+    hits = [hit for hit in fimo(fitting, onehot, threshold=p_value) if len(hit)]
     if not hits:
         return pd.DataFrame({name: [] for name in columns})
-    table = pd.concat(hits).sort_values(["sequence_name", "start", "end"], kind="stable")
+    # Of two alike the first is kept, forward before reverse.
+    table: pd.DataFrame = pd.concat(hits).sort_values(["p-value", "start", "strand"], kind="stable")
+    owner = table.groupby(["motif_name", "sequence_name"]).ngroup()
+    start, end = table["start"].to_numpy(int), table["end"].to_numpy(int)
+    table = table.iloc[apart(owner.to_numpy(int), start, end, np.arange(len(table)))]
+    table = table.sort_values(["sequence_name", "start", "end"], kind="stable")
     table["sequence"] = np.array(sequences.ids, object)[table["sequence_name"].to_numpy()]
     return table.rename(columns={"motif_name": "motif", "p-value": "p_value"})[columns].reset_index(drop=True)
-
-
-def _best_of_overlapping(hits: pd.DataFrame) -> pd.DataFrame:
-    """Return the hits of one motif that overlap no better one that is kept; of two alike the first, forward before."""
-    ranked = hits.sort_values(["p-value", "sequence_name", "start", "strand"], kind="stable")
-    width = int((hits["end"] - hits["start"]).iloc[0])
-    taken: dict[tuple[int, int], int] = {}  # by sequence and bin of the motif's width, which holds one start at most
-    kept = []
-    for row, (number, start) in enumerate(zip(ranked["sequence_name"], ranked["start"], strict=True)):
-        place = start // width
-        near = (taken.get((number, place + step)) for step in (-1, 0, 1))
-        if all(other is None or abs(other - start) >= width for other in near):
-            taken[number, place] = start
-            kept.append(row)
-    return ranked.iloc[kept]

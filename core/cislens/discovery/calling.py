@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from cislens.discovery.matching import Matching
-from cislens.discovery.seqlets import LEAST, PASSES, cover, null_maps, threshold_at
+from cislens.discovery.seqlets import LEAST, PASSES, null_maps, threshold_at
 from cislens.motif import Motif
+from cislens.spans import apart, cover
 
 Array = npt.NDArray[Any]
 PROFILE_ROUNDS = 3  # of the mean profile, which settles at once
@@ -166,24 +166,12 @@ def _projected(contributed: Array, profile: Array) -> tuple[Array, Array]:
     return projected, np.divide(projected, length, out=np.zeros_like(projected), where=length > 0)
 
 
-def apart(calls: Calls, share: float) -> Calls:
+def standing_apart(calls: Calls, share: float) -> Calls:
     """Return the calls that stand apart, of those that do not the one that explains most of the map, by place.
 
     Calls of one motif stand apart where they do not overlap; those of two where they share no more than `share` of the
     shorter one.
     """
-    kept: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
-    chosen = []
-    places = zip(calls.row.tolist(), calls.motif.tolist(), calls.start.tolist(), calls.end.tolist(), strict=True)
-    spans = list(places)
-    for i in np.argsort(-calls.size, kind="stable").tolist():
-        row, motif, start, end = spans[i]
-        for other, first, last in kept[row]:
-            allowed = 0 if other == motif else share * min(end - start, last - first)
-            if min(end, last) - max(start, first) > allowed:
-                break
-        else:
-            kept[row].append((motif, start, end))
-            chosen.append(i)
-    chosen.sort(key=lambda i: spans[i][:1] + spans[i][2:])
-    return calls.take(np.array(chosen, int))
+    largest = np.argsort(-calls.size, kind="stable")
+    kept = calls.take(apart(calls.row, calls.start, calls.end, largest, calls.motif, share))
+    return kept.take(np.lexsort((kept.end, kept.start, kept.row)))

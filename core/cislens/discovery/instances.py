@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cislens.derivation import Derivation, DeriveContext
-from cislens.discovery.calling import Caller, Calls, apart
+from cislens.discovery.calling import Caller, Calls, standing_apart
 from cislens.discovery.maps import maps_of, target_labels
 from cislens.discovery.seqlets import spread
 from cislens.errors import CislensError, ReportError
@@ -94,7 +94,7 @@ class Instances(Derivation):
         caller = Caller(codes, values / spread(values), self.p_value, self.similarity, self.rate)
         calls = Calls(*(np.empty(0, int),) * 9)
         if motifs:
-            calls = apart(caller.calls(motifs, rng), self.overlap)
+            calls = standing_apart(caller.calls(motifs, rng), self.overlap)
         before = np.pad(np.cumsum(values, axis=1, dtype=float), ((0, 0), (1, 0)))
         columns = (
             np.array([m.id for m in motifs], object)[calls.motif],

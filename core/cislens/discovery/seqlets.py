@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from cislens.spans import cover
+
 Array = npt.NDArray[Any]
 NULL_VALUES = 1_000_000  # drawn positions that a threshold is measured on, for small sets over several rounds
 MOST_ROUNDS = 50
@@ -94,14 +96,6 @@ def null_maps(values: Array, called: Array, rng: np.random.Generator) -> Iterato
     for _ in range(max(1, min(MOST_ROUNDS, math.ceil(NULL_VALUES / max(values.size, 1))))):
         drawn = np.take_along_axis(order, (rng.random(values.shape) * left).astype(np.intp), axis=1)
         yield np.where(left > 0, np.take_along_axis(values, drawn, axis=1), 0)
-
-
-def cover(called: Array, row: Array, start: Array, end: Array) -> None:
-    """Set positions from start to end of the rows in `called`, in place."""
-    edges = np.zeros((called.shape[0], called.shape[1] + 1), int)
-    np.add.at(edges, (row, start), 1)
-    np.add.at(edges, (row, end), -1)
-    called |= np.cumsum(edges, axis=1)[:, :-1] > 0
 
 
 def spread(values: Array) -> Array:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cislens.errors import CislensError
+from cislens.spans import apart
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -109,7 +109,11 @@ def instance_recovery(
     motifs = sorted({*called["motif"], *true["motif"]}) if same_motif else None
     stride = 1 + max((int(table["end"].max()) for table in (called, true) if len(table)), default=0)
     line = _Line(ids, motifs, stride)
-    starts, ends, rank = _best(*line.places(called), called["score"].to_numpy(float), stride)
+    starts, ends = line.places(called)
+    best = np.argsort(-called["score"].to_numpy(float), kind="stable")
+    kept = apart(starts // stride, starts, ends, best)
+    rank = np.argsort(starts[kept], kind="stable")
+    starts, ends = starts[kept][rank], ends[kept][rank]
     call, instance = _overlapping((starts, ends), line.places(true), minimum_overlap)
     asked = ~true["motif"].isin(list(beside)).to_numpy(bool)
     right = np.bincount(call[asked[instance]], minlength=len(starts)) > 0
@@ -131,21 +135,6 @@ def _index(names: pd.Series[Any], known: Sequence[str], what: str) -> Whole:
         stranger = names.iloc[int((index < 0).argmax())]
         raise CislensError(f"instances must be of known {what}s, got one of the {what} {stranger!r}")
     return np.asarray(index, np.intp)
-
-
-def _best(starts: Whole, ends: Whole, scores: npt.NDArray[np.float64], stride: int) -> tuple[Whole, Whole, Whole]:
-    """Return starts, ends and ranks of the calls that overlap no better one that is kept, by place."""
-    kept_in: dict[int, list[tuple[int, int]]] = defaultdict(list)
-    kept: list[int] = []
-    spans = list(zip(starts.tolist(), ends.tolist(), strict=True))
-    for i in np.argsort(-scores, kind="stable").tolist():
-        start, end = spans[i]
-        neighbours = kept_in[start // stride]
-        if all(end <= first or last <= start for first, last in neighbours):
-            neighbours.append((start, end))
-            kept.append(i)
-    by_place = np.argsort(starts[kept], kind="stable")
-    return starts[kept][by_place], ends[kept][by_place], by_place
 
 
 def _overlapping(calls: tuple[Whole, Whole], true: tuple[Whole, Whole], minimum: int) -> tuple[Whole, Whole]:

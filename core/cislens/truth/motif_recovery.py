@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from cislens.errors import CislensError
 from cislens.motif import Motif
@@ -109,13 +110,10 @@ def motif_recovery(
     ----------
     Tseng et al., ARGMINN, C.4 "Evaluating discovered motifs".
     """
-    import pandas as pd
-
     known = [*relevant, *beside]
     _require_unique(found)
     _require_unique(known)
     alike = similarities(found, known, minimum_overlap=minimum_overlap)
-    counts = np.zeros((len(known), 2), int)
     matches = {}
     for i, motif in enumerate(found):
         closest = int(alike.correlation[i].argmax()) if known else 0
@@ -123,18 +121,48 @@ def motif_recovery(
             continue
         right, reverse, before = known[closest], bool(alike.reverse[i, closest]), int(alike.offset[i, closest])
         matches[motif.id] = Match(right.id, reverse, before, len(right) - len(motif) - before)
-        counts[closest, int(reverse and not symmetric(right, threshold))] += 1
+    return tallied(found, relevant, alike.correlation[:, : len(relevant)], matches, threshold)
+
+
+def tallied(
+    found: Sequence[Motif],
+    relevant: Sequence[Motif],
+    alike: npt.NDArray[np.float64],
+    matches: dict[str, Match],
+    threshold: float,
+) -> MotifRecovery:
+    """Return what became of relevant motifs, once it is known which found motif is which.
+
+    Parameters
+    ----------
+    found, relevant
+        The f motifs found, and the r that are to be.
+    alike : (f, r)
+        How alike they are, 0 where not at all.
+    matches
+        By the id of a found motif what it is, a relevant one or one that is known besides.
+    threshold
+        Similarity to its own reverse complement from which a motif has no orientation.
+    """
+    import pandas as pd
+
+    places = {motif.id: place for place, motif in enumerate(relevant)}
+    oriented = [not symmetric(motif, threshold) for motif in relevant]
+    counts = np.zeros((len(relevant), 2), int)
+    for match in matches.values():
+        if (place := places.get(match.motif)) is not None:
+            counts[place, int(match.reverse and oriented[place])] += 1
     # A row of zeros stands for none, so that there is a closest one of no found motifs too.
-    similarity = np.vstack([np.zeros(len(known)), alike.correlation])[:, : len(relevant)]
+    similarity = np.vstack([np.zeros(len(relevant)), alike])
     names = ["", *(motif.id for motif in found)]
     table = pd.DataFrame(
         {
             "motif": [motif.id for motif in relevant],
             "similarity": similarity.max(0),
             "closest": [names[i] for i in similarity.argmax(0)],
-            "forward": counts[: len(relevant), 0],
-            "reverse": counts[: len(relevant), 1],
-            "matched": counts[: len(relevant)].max(1, initial=0),
+            "forward": counts[:, 0],
+            "reverse": counts[:, 1],
+            "matched": counts.max(1),
         }
     )
     return MotifRecovery(table, matches, tuple(motif.id for motif in found if motif.id not in matches))

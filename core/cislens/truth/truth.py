@@ -14,6 +14,7 @@ from cislens.errors import CislensError
 from cislens.motif import Motif
 from cislens.report.report import TABLES
 from cislens.sequences import Sequences
+from cislens.spans import cover
 from cislens.truth.logic import Rule, smallest
 
 if TYPE_CHECKING:
@@ -136,9 +137,9 @@ class Truth:
     def covered(self) -> npt.NDArray[np.bool_]:
         """Return which positions an instance covers, (n, length)."""
         covered = np.zeros((len(self), self.sequences.length), bool)
-        for i, (first, last) in enumerate(self._bounds):
-            for start, end in self._spans[first:last]:
-                covered[i, start:end] = True
+        held = [last - first for first, last in self._bounds]
+        spans = self.instances[["start", "end"]].to_numpy(int)
+        cover(covered, np.repeat(np.arange(len(self)), held), spans[:, 0], spans[:, 1])
         return covered
 
     def take(self, index: Any) -> Truth:
