@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from cislens.derivation import derive
-from cislens.errors import ReportError
+from cislens.errors import CislensError, ReportError
 from cislens.exchange import export, import_report
 from cislens.report import Attributions, MotifReport, Provenance
 from cislens.sequences import Region, Sequences
@@ -167,10 +167,42 @@ def test_a_file_that_nothing_recognises_lists_what_is_read(tmp_path) -> None:
         import_report(tmp_path / "x.h5", "chrombpnet")
 
 
-def test_a_damaged_file_is_one_sentence(tmp_path) -> None:
-    (tmp_path / "x.h5").write_text("not HDF5")
-    with pytest.raises(ReportError, match="must be a whole file of chrombpnet, and cannot be read"):
-        import_report(tmp_path / "x.h5", "chrombpnet")
+@pytest.mark.parametrize("kind", [None, "named"])
+@pytest.mark.parametrize(("file", "name"), [("x.h5", "chrombpnet"), ("x.h5", "modisco"), ("x.npz", "modisco_npz")])
+def test_a_damaged_file_is_one_sentence(kind, file, name, tmp_path) -> None:
+    for path in (tmp_path / file, tmp_path / "x.ohe.npz"):
+        path.write_text("not what it says")
+    with pytest.raises(CislensError, match=r"must be (whole|an array file)"):
+        import_report(tmp_path / file, name if kind else None)
+
+
+def test_a_file_of_sequences_is_not_taken_for_maps_of_itself(tmp_path) -> None:
+    np.savez(tmp_path / "a.ohe.npz", ONEHOT.swapaxes(1, 2))
+    with pytest.raises(ReportError, match="contributions need their sequences"):
+        import_report(tmp_path / "a.ohe.npz")
+
+
+UNPACKED = """
+import importlib.util, sys
+from cislens.errors import ReportError
+from cislens.exchange import import_report
+found = importlib.util.find_spec
+importlib.util.find_spec = lambda name, *rest: None if name == "hdf5plugin" else found(name, *rest)
+try:
+    import_report(sys.argv[1], "chrombpnet")
+except ReportError as error:
+    print(error)
+"""
+
+
+def test_a_packing_that_cannot_be_read_here_names_what_reads_it(tmp_path) -> None:
+    hdf5plugin = pytest.importorskip("hdf5plugin")
+    with h5py.File(tmp_path / "c.h5", "w") as file:
+        file.create_dataset("raw/seq", data=ONEHOT.swapaxes(1, 2))
+        file.create_dataset("shap/seq", data=MAPS.swapaxes(1, 2), **hdf5plugin.Blosc())
+    command = [sys.executable, "-c", UNPACKED, str(tmp_path / "c.h5")]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert run.stdout.rstrip().endswith("pip install hdf5plugin")
 
 
 @pytest.fixture
@@ -223,6 +255,19 @@ def test_modiscos_results_alone_have_the_seqlets_bases_and_say_so(results) -> No
     middle = ONEHOT[:, offset : offset + WINDOW]
     np.testing.assert_array_equal(report.sequences.onehot[known], middle[known])
     assert "N where none lies" in report.validity.warnings[0]
+
+
+def test_results_in_which_modisco_found_nothing_are_an_empty_report(modisco, tmp_path) -> None:
+    modisco.io.save_hdf5(str(tmp_path / "none.h5"), None, None, WINDOW)
+    report = import_report(tmp_path / "none.h5")
+    assert (report.motifs, len(report.instances), len(report.sequences)) == ((), 0, 0)
+
+
+def test_modiscos_results_are_placed_on_the_genome_by_the_peaks_it_was_given(results, tmp_path) -> None:
+    (tmp_path / "peaks.bed").write_text("".join(f"chr{i}\t100\t200\n" for i in range(9)))
+    report = import_report(results, f"modisco:regions={tmp_path / 'peaks.bed'}")
+    assert report.sequences.regions == tuple(Region(f"chr{i}", 135, 165) for i in range(9))
+    assert report.instances["sequence"][0] == "chr0:135-165"
 
 
 def test_modiscos_results_with_maps_of_other_sequences_are_refused(results) -> None:

@@ -85,7 +85,8 @@ def _stored(reader: ReportReader) -> ReportBlocks:
 
 
 def _without_maps(report: MotifReport) -> MotifReport:
-    sequences = replace(report.sequences, onehot=report.sequences.onehot[:, :0])
+    # A copy: a view would hold the bases in memory.
+    sequences = replace(report.sequences, onehot=report.sequences.onehot[:, :0].copy())
     return replace(report, sequences=sequences, predictions=None, attributions=None, masks=None)
 
 

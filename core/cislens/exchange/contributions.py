@@ -60,9 +60,7 @@ def read_contributions(stored: Any, axes: Axes, sequences: Sequences, what: str)
     n, length = len(sequences), sequences.length
     wanted = (n, 4, length) if axes == "4,length" else (n, length, 4)
     if stored.shape != wanted:
-        raise ReportError(
-            f"contributions must have their sequences' shape, {wanted}, got {stored.shape} in {what}"
-        )
+        raise ReportError(f"contributions must have their sequences' shape, {wanted}, got {stored.shape} in {what}")
     values = np.empty((n, length, 4), np.float64 if stored.dtype == np.float64 else np.float32)
     rows = max(1, BLOCK_BYTES // max(1, 4 * length * stored.dtype.itemsize))
     for start in range(0, n, rows):
@@ -97,7 +95,8 @@ def opened_h5(path: Path) -> Iterator[Any]:
         with h5py.File(path, "r") as file:
             yield file
     except OSError as error:
-        if not known and "filter" in str(error):
+        # HDF5 names the filter, or the folder of plugins in which it looked for one.
+        if not known and any(word in str(error) for word in ("filter", "plugin")):
             raise ReportError(
                 f"{path} is packed in a way that h5py alone does not read ({error}): pip install hdf5plugin"
             ) from error

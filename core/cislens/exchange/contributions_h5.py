@@ -64,7 +64,9 @@ class ContributionsH5(ContributionImporter):
 
 
 def _kind(file: Any) -> Kind | None:
-    return next((kind for kind in KINDS if kind.maps in file and kind.sequences in file), None)
+    """Return which of the two programs wrote a file: it must hold arrays, not groups, under its names."""
+    held = {name for kind in KINDS for name in kind[:2] if name in file and hasattr(file[name], "shape")}
+    return next((kind for kind in KINDS if {kind.maps, kind.sequences} <= held), None)
 
 
 def _regions(file: Any) -> tuple[Region, ...]:

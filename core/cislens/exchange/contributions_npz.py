@@ -64,7 +64,7 @@ class ContributionsNpz(ContributionImporter):
 def _beside(path: Path) -> Path:
     candidates = list(_candidates(path))
     for candidate in candidates:
-        if candidate.exists():
+        if candidate.exists() and candidate != path:
             return candidate
     raise ReportError(
         f"contributions need their sequences, and there is no {' or '.join(c.name for c in candidates)} beside "

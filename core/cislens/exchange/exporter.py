@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from cislens import settings
 from cislens.errors import ReportError
@@ -62,10 +62,6 @@ class Exporter(ABC):
         A report may be larger than memory: maps are to be read block by block.
         """
 
-    def settings(self) -> dict[str, Any]:
-        """Return the settings as JSON values."""
-        return settings.values(self)
-
     @classmethod
     def summary(cls) -> str:
         """Return the first line of its documentation."""
@@ -110,7 +106,7 @@ def export(report: MotifReport | ReportReader | ReportBlocks, exporter: Exporter
     if chosen.takes and not set(chosen.takes) & set(held.emits):
         raise ReportError(
             f"{chosen.name} is written from {' or '.join(chosen.takes)}, but the report holds only "
-            f"{', '.join(held.emits) or 'its sequences'}: derive them first"
+            f"{', '.join(held.emits) or 'its sequences'}: derive them; where nothing was found, the page says why"
         )
     try:
         exported = chosen.write(held, path)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
+from zipfile import BadZipFile
 
 from cislens import settings
 from cislens.errors import ReportError
@@ -90,10 +93,8 @@ def import_report(path: str | Path, importer: Importer | str | None = None) -> M
     """
     path = Path(path)
     chosen = importer if isinstance(importer, Importer) else chosen_importer(path, importer)
-    try:
+    with _told_of_damage(path):
         return chosen.read(path)
-    except (OSError, KeyError, ValueError) as error:
-        raise ReportError(f"{path} must be a whole file of {chosen.name}, and cannot be read: {error}") from error
 
 
 def chosen_importer(path: Path, text: str | None = None) -> Importer:
@@ -112,9 +113,18 @@ def chosen_importer(path: Path, text: str | None = None) -> Importer:
 
     require_file(path, "what is imported")
     if text is None:
-        return _recognised(path)
+        with _told_of_damage(path):
+            return _recognised(path)
     importer: Importer = settings.named(text, registry().importer)
     return importer
+
+
+@contextmanager
+def _told_of_damage(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, EOFError, KeyError, IndexError, ValueError, BadZipFile) as error:
+        raise ReportError(f"{path} must be whole and of the form that its kind has, but is not: {error}") from error
 
 
 def _recognised(path: Path) -> Importer:

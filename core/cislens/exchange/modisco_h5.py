@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,11 +14,14 @@ from cislens.errors import ReportError
 from cislens.exchange.contributions import REGIONS_HELP, opened_h5
 from cislens.exchange.contributions_npz import ContributionsNpz
 from cislens.exchange.importer import Importer
-from cislens.exchange.windows import with_windows
+from cislens.exchange.windows import read_windows, with_windows
 from cislens.motif import UNIFORM, Motif
 from cislens.report import TABLES, MotifReport, Validity
 from cislens.sequences import Sequences
 from cislens.settings import setting
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Array = npt.NDArray[Any]
 SIGNS = ("pos_patterns", "neg_patterns")
@@ -48,7 +51,7 @@ class Seqlets(NamedTuple):
 
     def outside(self, n: int, length: int, shift: int) -> bool:
         """Tell whether one lies outside of n sequences, where the window begins at `shift`."""
-        return bool(((self.row >= n) | (self.start + shift < 0) | (self.end + shift > length)).any())
+        return bool(((self.row < 0) | (self.row >= n) | (self.start + shift < 0) | (self.end + shift > length)).any())
 
 
 @dataclass(frozen=True)
@@ -110,8 +113,10 @@ class ModiscoH5(Importer):
             assert maps is not None
             made = self.provenance(path, target, hypothetical=maps.hypothetical, gauge=maps.gauge)
             return replace(report, provenance=made)
-        n = max((int(s.row.max(initial=-1)) + 1 for s in seqlets), default=0)
+        last = max((int(s.row.max(initial=-1)) for s in seqlets), default=-1)
         length = window if window is not None else max((int(s.end.max(initial=0)) for s in seqlets), default=0)
+        # Sequences after the last seqlet are not in the file.
+        n = max(last + 1, len(read_windows(self.regions, length)) if self.regions is not None else 0)
         said = "its sequences are put together of TF-MoDISco's seqlets, N where none lies: name its maps for the whole"
         return MotifReport(
             Sequences.from_onehot(_rebuilt(seqlets, n, length), [f"example{i}" for i in range(n)]),
@@ -154,27 +159,22 @@ def _rebuilt(seqlets: list[Seqlets], n: int, length: int) -> Array:
     return onehot
 
 
-def _instances(seqlets: dict[str, Seqlets], ids: tuple[str, ...], shift: int) -> Any:
+def _instances(seqlets: dict[str, Seqlets], ids: tuple[str, ...], shift: int) -> pd.DataFrame:
     import pandas as pd
 
     names = np.array(ids, object)
-    tables = [
-        pd.DataFrame(
-            dict(
-                zip(
-                    TABLES["instances"],
-                    (
-                        np.full(len(found.row), name, object),
-                        names[found.row],
-                        found.start + shift,
-                        found.end + shift,
-                        np.where(found.reverse, "-", "+").astype(object),
-                        found.score,
-                    ),
-                    strict=True,
-                )
-            )
+    parts = [
+        (
+            np.full(len(found.row), name, object),
+            names[found.row],
+            found.start + shift,
+            found.end + shift,
+            np.where(found.reverse, "-", "+").astype(object),
+            found.score,
         )
         for name, found in seqlets.items()
     ]
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=list(TABLES["instances"]))
+    if not parts:
+        return pd.DataFrame(columns=list(TABLES["instances"]))
+    columns = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return pd.DataFrame(dict(zip(TABLES["instances"], columns, strict=True)))

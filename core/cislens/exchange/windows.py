@@ -44,12 +44,10 @@ def with_windows(sequences: Sequences, regions: str | None, genome: str | None) 
         if genome is not None:
             raise ReportError("a genome is compared at regions, and none are given: say regions=BED too")
         return sequences
-    path = Path(regions)
-    require_file(path, "regions")
-    windows = tuple(_windows(path, sequences.length))
+    windows = read_windows(regions, sequences.length)
     if len(windows) != len(sequences):
         raise ReportError(
-            f"regions must be one a sequence, got {len(windows)} in {path} for {len(sequences)} sequences: they are "
+            f"regions must be one a sequence, got {len(windows)} in {regions} for {len(sequences)} sequences: they are "
             "the regions that were explained, without those that were left out"
         )
     names, notes = unique_names([f"{w.chrom}:{w.start}-{w.end}" for w in windows])
@@ -57,6 +55,19 @@ def with_windows(sequences: Sequences, regions: str | None, genome: str | None) 
     if genome is not None:
         _require_bases(placed, Path(genome))
     return placed
+
+
+def read_windows(regions: str, length: int) -> tuple[Region, ...]:
+    """Return the window of each line of a BED file.
+
+    Raises
+    ------
+    ReportError
+        If a line is no interval, or a window begins before its chromosome.
+    """
+    path = Path(regions)
+    require_file(path, "regions")
+    return tuple(_windows(path, length))
 
 
 def _windows(path: Path, length: int) -> Iterator[Region]:
