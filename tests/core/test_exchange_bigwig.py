@@ -117,6 +117,13 @@ def test_a_report_without_coordinates_says_why_it_cannot_become_a_bigwig(report,
         export(nowhere, "bigwig", tmp_path / "maps.bw")
 
 
+def test_sequences_of_n_alone_are_refused_and_leave_no_file(report, tmp_path) -> None:
+    nothing = replace(report, sequences=replace(report.sequences, onehot=np.zeros_like(report.sequences.onehot)))
+    with pytest.raises(ReportError, match="the sequences with coordinates are all N"):
+        export(nothing, "bigwig", tmp_path / "maps.bw")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_without_pybigwig_the_line_that_installs_it_is_named(report, tmp_path, monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "pyBigWig", None)
     with pytest.raises(CislensError, match=r"pip install 'cislens\[bigwig\]'"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
@@ -90,4 +91,5 @@ def _parameter(name: str, flag: str, metavar: str, help: str) -> inspect.Paramet
 
 
 def _key(name: str, field: str = "") -> str:
-    return f"export_{name}_{field}"
+    """Return the name of a parameter, which must be a Python word whatever an exporter is called."""
+    return re.sub(r"\W", "_", f"export_{name}_{field}")

@@ -69,7 +69,10 @@ class BigWig(Exporter):
             for target, file in enumerate(paths):
                 with written_whole(file) as unfinished, closing(pyBigWig.open(str(unfinished), "w")) as opened:
                     opened.addHeader(list(sizes.items()))
-                    _add(opened, values[target], places, order, sizes)
+                    if not _add(opened, values[target], places, order, sizes):
+                        raise ReportError(
+                            "a bigWig holds values of bases, but the sequences with coordinates are all N"
+                        )
         return Exported(paths, (*places.notes, *said))
 
     def _sizes(self, places: Places, length: int) -> tuple[dict[str, int], tuple[str, ...]]:
@@ -115,7 +118,9 @@ def _projected(report: ReportBlocks, places: Places, path: Path, gauge: ExportGa
     return values
 
 
-def _add(opened: Any, values: Array, places: Places, order: Array, sizes: dict[str, int]) -> None:
+def _add(opened: Any, values: Array, places: Places, order: Array, sizes: dict[str, int]) -> bool:
+    """Add the values of one target, and tell whether there were any: pyBigWig writes no whole file of none."""
+    added = False
     for chrom in sorted(set(places.chrom)):
         rows = order[places.chrom[order] == chrom]
         for start, stretch in averaged(places.start[rows], (values[row] for row in rows), values.shape[1]):
@@ -125,3 +130,5 @@ def _add(opened: Any, values: Array, places: Places, order: Array, sizes: dict[s
                     f"{start + len(stretch) - 1:,}: is it another genome?"
                 )
             opened.addEntries(chrom, start, values=stretch.astype(np.float32), span=1, step=1)
+            added = True
+    return added

@@ -141,7 +141,8 @@ def _seqlets(group: Any) -> Seqlets:
 
 
 def _motif(name: str, group: Any, sites: int) -> Motif:
-    counts = group["sequence"][()] * sites
+    # The file holds shares of the seqlets: rounded, whole counts are whole again.
+    counts = (group["sequence"][()] * sites).round(6)
     # What a seqlet has as N counts as the background, as in `Motif.from_windows`.
     absent = np.clip(sites - counts.sum(1, keepdims=True), 0, None)
     return Motif(name, counts + absent * np.asarray(UNIFORM), "counts", sites=sites)
