@@ -12,10 +12,15 @@ import numpy as np
 import numpy.typing as npt
 
 Progress = Callable[[float, float], None]
+Tell = Callable[[str], None]
 
 
 def silent(done: float, total: float) -> None:
     """Report progress to nobody."""
+
+
+def hush(sentence: str) -> None:
+    """Tell a sentence to nobody."""
 
 
 @dataclass(frozen=True)

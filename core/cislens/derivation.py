@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from cislens import settings
-from cislens.context import Progress, silent, stream
+from cislens.context import Progress, Tell, hush, silent, stream
 from cislens.errors import ReportError
 from cislens.provenance import versions
 from cislens.report import MotifReport
@@ -22,10 +22,21 @@ MADE_OF = {"motifs": ("instances", "syntax", "matches"), "instances": ("syntax",
 
 @dataclass(frozen=True)
 class DeriveContext:
-    """Give a derivation its random stream and its progress."""
+    """Give a derivation its random stream, and ways to say how far it is.
+
+    Parameters
+    ----------
+    seed
+        Of every random stream.
+    progress
+        Call it with (done, total), in any unit.
+    tell
+        Call it with a sentence for the user, before what takes long and cannot say how far it is.
+    """
 
     seed: int = 0
     progress: Progress = silent
+    tell: Tell = hush
 
     def rng(self, name: str) -> np.random.Generator:
         """Return the random stream of a derivation, from its start at each call."""
@@ -77,7 +88,9 @@ class Derivation(ABC):
         return (cls.__doc__ or "").strip().partition("\n")[0]
 
 
-def derive(report: MotifReport, *steps: Derivation | str, seed: int = 0, progress: Progress = silent) -> MotifReport:
+def derive(
+    report: MotifReport, *steps: Derivation | str, seed: int = 0, progress: Progress = silent, tell: Tell = hush
+) -> MotifReport:
     """Return a report with what the steps make of it, in their order.
 
     Parameters
@@ -90,6 +103,8 @@ def derive(report: MotifReport, *steps: Derivation | str, seed: int = 0, progres
         Of every random stream.
     progress
         Called with (done, total) by each step.
+    tell
+        Called with a sentence before what takes long.
 
     Returns
     -------
@@ -110,7 +125,7 @@ def derive(report: MotifReport, *steps: Derivation | str, seed: int = 0, progres
                 f"{derivation.name} is derived from {' or '.join(derivation.takes)}, but the report holds only "
                 f"{', '.join(report.emits) or 'nothing'}"
             )
-        report = _taken(report, derivation, DeriveContext(seed, progress))
+        report = _taken(report, derivation, DeriveContext(seed, progress, tell))
         given |= set(derivation.gives)
     return report
 

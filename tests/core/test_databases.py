@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 
 from cislens import Motif, MotifReport, Sequences, simulate
-from cislens.databases import BUNDLED, Database, Matches, compared, family_of, found, load
+from cislens.cli.app import run
+from cislens.databases import BUNDLED, Database, Matches, Scan, compared, family_of, found, load
 from cislens.databases.database import of_one_family
 from cislens.derivation import derive
 from cislens.errors import CislensError, ReportError
@@ -191,6 +194,28 @@ def test_matches_are_kept_in_a_store(tmp_path, vertebrates: Database) -> None:
         report.save(path)
         back = MotifReport.load(path).matches
         assert back.to_dict("list") == report.matches.to_dict("list")
+
+
+@pytest.mark.parametrize(("step", "computes"), [(Matches(), "matches.compared"), (Scan(), "scan.scanned")])
+def test_what_may_compile_for_a_minute_is_told_before(step: Matches | Scan, computes: str, monkeypatch) -> None:
+    told: list[str] = []
+
+    def reached(*_: object) -> None:
+        assert len(told) == 1
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(f"cislens.databases.{computes}", reached)
+    with pytest.raises(KeyboardInterrupt):
+        derive(report_of(*random_motifs(2)), step, tell=told.append)
+    assert "memelite compiles" in told[0]
+
+
+def test_the_command_line_tells_it(tmp_path, monkeypatch, capsys, vertebrates: Database) -> None:
+    report_of(motif_of(vertebrates, CTCF)).save(tmp_path / "r.zarr")
+    monkeypatch.setattr(sys, "argv", ["cislens", "derive", str(tmp_path / "r.zarr"), "matches"])
+    with pytest.raises(SystemExit):
+        run()
+    assert "note: comparing with the 1,015 motifs of JASPAR" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("wrong", [{"q_max": 0.0}, {"q_max": 1.5}, {"top": 0}])

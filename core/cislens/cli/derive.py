@@ -47,7 +47,7 @@ def derive(
     facts = {}
     for name in label or opened.labels:
         with progress_bar(name) as progress:
-            report = derived(opened.read(name), *chosen, seed=seed, progress=progress)
+            report = derived(opened.read(name), *chosen, seed=seed, progress=progress, tell=note)
         opened.keep_derived(name, report)
         facts[name] = report
     if json:

@@ -16,6 +16,7 @@ from cislens.motif import Motif
 Array = npt.NDArray[Any]
 TRIM = 0.2  # bits
 WIDEST = 50  # columns, since memelite's memory grows with their cube: 200 would ask for 24 GB
+COMPILES = "the first time on a machine, memelite compiles for about a minute"
 FEW = 25  # targets from which on p-values depend little on which they are, as memelite warns
 
 

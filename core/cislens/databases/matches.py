@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
-from cislens.databases.comparing import FEW, TRIM, Comparison, compared
+from cislens.databases.comparing import COMPILES, FEW, TRIM, Comparison, compared
 from cislens.databases.database import Database, load
 from cislens.derivation import Derivation, DeriveContext
 from cislens.errors import CislensError
@@ -54,8 +54,9 @@ class Matches(Derivation):
 
     def run(self, report: MotifReport, context: DeriveContext) -> MotifReport:
         """Return the report with the table of matches."""
-        context.progress(0, len(report.motifs))  # what follows may compile for a minute, once on a machine
         database = load(self.database)
+        context.tell(f"comparing with the {len(database):,} motifs of {database.title}; {COMPILES}")
+        context.progress(0, len(report.motifs))
         comparison = compared(report.motifs, database, self.trim)
         table = self._table(report.motifs, database, comparison)
         context.progress(len(report.motifs), len(report.motifs))

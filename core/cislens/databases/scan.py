@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from cislens.databases.comparing import COMPILES
 from cislens.derivation import Derivation, DeriveContext
 from cislens.errors import CislensError
 from cislens.motif import Motif
@@ -49,7 +50,8 @@ class Scan(Derivation):
 
     def run(self, report: MotifReport, context: DeriveContext) -> MotifReport:
         """Return the report with a table of instances, in the order of the sequences."""
-        context.progress(0, len(report.motifs))  # what follows may compile for some seconds, once on a machine
+        context.tell(f"scanning the sequences; {COMPILES}")
+        context.progress(0, len(report.motifs))
         table = scanned(report.motifs, report.sequences, self.p_value)
         context.progress(len(report.motifs), len(report.motifs))
         validity = report.validity

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -11,14 +10,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from cislens import settings
-from cislens.context import Progress, silent, stream
+from cislens.context import Progress, Tell, hush, silent, stream
 from cislens.training.data import TrainingData
-
-Tell = Callable[[str], None]
-
-
-def hush(sentence: str) -> None:
-    """Tell a sentence to nobody."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +27,8 @@ class TrainingContext:
     tell
         Call it with a sentence for the user, such as an epoch's results.
     overwrite
-        Whether another run that the folder holds is replaced; it is refused otherwise.
+        Whether another run that the folder holds is replaced; it is refused otherwise. The same run goes on, or is
+        finished, either way: it would end with the same weights.
     """
 
     seed: int = 0
