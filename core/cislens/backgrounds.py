@@ -238,7 +238,7 @@ def _measured(x: OneHot) -> Array:
 def _drawn(probabilities: Array, chance: Array) -> npt.NDArray[np.intp]:
     """Return the base for each chance in [0, 1): how many of the first three cumulated probabilities it has passed."""
     first, second, third = np.moveaxis(_bounds(probabilities), -1, 0)
-    return (chance >= first).astype(np.intp) + (chance >= second) + (chance >= third)
+    return np.asarray((chance >= first).astype(np.intp) + (chance >= second) + (chance >= third))
 
 
 def _bounds(probabilities: Array) -> Array:

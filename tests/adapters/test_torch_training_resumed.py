@@ -8,9 +8,11 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -19,7 +21,7 @@ from tests.adapters.training_models import SMALL, array_data, facts, grammar_dat
 
 from cislens.errors import CislensError  # noqa: E402
 from cislens.training import TrainingContext  # noqa: E402
-from cislens_torch.training import files  # noqa: E402
+from cislens.training.scoring import told  # noqa: E402
 
 pytestmark = pytest.mark.torch
 ROOT = Path(__file__).parents[2]
@@ -55,14 +57,14 @@ def test_a_kill_at_any_write_leaves_no_half_file_and_a_run_that_goes_on(tmp_path
     whole = trained(tmp_path / "whole", array_data()).read_bytes()
     kept, replaced = os.replace, 0
 
-    def replace(*paths: Any) -> None:
+    def replacing(*paths: Any) -> None:
         nonlocal replaced
         if replaced == limit:
             raise Killed
         replaced += 1
         kept(*paths)
 
-    monkeypatch.setattr(files.os, "replace", replace)
+    monkeypatch.setattr(os, "replace", replacing)
     for limit in range(20):
         folder, replaced = tmp_path / str(limit), 0
         try:
@@ -71,7 +73,7 @@ def test_a_kill_at_any_write_leaves_no_half_file_and_a_run_that_goes_on(tmp_path
             for path in folder.iterdir():
                 if path.suffix == ".json":
                     json.loads(path.read_text())
-                assert path.suffix == ".part" or path.name in ("training.json", "state.pt", "model.safetensors")
+                assert path.name in ("training.json", "state.pt", "model.safetensors")
             replaced = -100
             assert trained(folder, array_data()).read_bytes() == whole
         else:
@@ -156,3 +158,33 @@ def test_settings_that_failed_before_the_first_epoch_do_not_occupy_the_folder(tm
     with pytest.raises(CislensError, match="137 bp at least"):
         trained(tmp_path, array_data(), width=90)
     trained(tmp_path, array_data(), width=9)
+
+
+def test_the_same_data_told_of_in_other_words_are_the_same_run(tmp_path: Path) -> None:
+    first = array_data()
+    reworded = replace(first, name="other.fa", origin={"file": "./other.fa"}, notes=("read with care",))
+    trained(tmp_path, first)
+    (sentence,) = told_by(tmp_path, reworded)
+    assert sentence.startswith("training was finished before: ")
+    assert facts(tmp_path)["data"]["name"] == first.name
+
+
+def test_a_run_that_is_to_replace_others_goes_on_with_itself(tmp_path: Path) -> None:
+    with pytest.raises(Killed):
+        trained(tmp_path / "killed", array_data(), context=killing(3), epochs=4)
+    sentences: list[str] = []
+    context = TrainingContext(tell=sentences.append, overwrite=True)
+    again = trained(tmp_path / "killed", array_data(), context=context, epochs=4)
+    assert sentences[0] == "going on after epoch 2"
+    assert again.read_bytes() == trained(tmp_path / "whole", array_data(), epochs=4).read_bytes()
+
+
+def test_what_is_no_number_is_null_in_the_results(tmp_path: Path) -> None:
+    # Of held-out sets of one label there is no area under a curve.
+    data = array_data(labels="random")
+    data.examples.values[np.concatenate([data.parts.validation, data.parts.test])] = 0
+    trained(tmp_path, data)
+    text = (tmp_path / "training.json").read_text()
+    assert "NaN" not in text
+    assert json.loads(text)["scores"]["test"]["auroc"] is None
+    assert "AUROC not known" in told(json.loads(text)["scores"]["test"])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -173,6 +175,20 @@ def test_a_wrong_choice_is_one_sentence(cislens: Call, arguments: tuple[str, ...
     assert sentence in err
     assert (err.startswith("error: "), err.count("\n")) == (True, 1)
     assert not Path("trained/training.json").exists()
+
+
+def test_two_commands_cannot_write_to_one_folder_at_once(cislens: Call) -> None:
+    other = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    try:
+        Path("model.lock").write_text(f"{other.pid} {socket.gethostname()}")
+        status, _, err = cislens("train", TRAINER, "word.toml", "-o", "model", *SIZES)
+        assert status == USER_ERROR
+        assert f"the folder model may have one writer, and process {other.pid} is writing it" in err
+        assert not Path("model").exists()
+    finally:
+        other.communicate(b"\n")
+    assert cislens("train", TRAINER, "word.toml", "-o", "model", *SIZES)[0] == 0
+    assert not Path("model.lock").exists()
 
 
 def test_a_trainer_without_data_is_told_what_is_missing(cislens: Call) -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from cislens.errors import CislensError
 from cislens.sequences import ReadPolicy, Region, Sequences
+from cislens.sequences.genome import Genome
 from cislens.training import ArrayData, DataOptions, read_training_data
 from cislens.training.gc_matching import gc_bins, gc_from_genome, gc_from_pool
 from cislens.training.intervals import spans_of, touching
@@ -210,6 +211,23 @@ def test_intervals_of_a_genome_match_gc_chromosome_and_length_and_touch_no_posit
         counts = [np.bincount(bins[here & (values == value)], minlength=50) for value in (0, 1)]
         assert (counts[0] <= counts[1]).all()
         assert (counts[1] - counts[0]).sum() <= short
+
+
+def test_each_positive_is_read_from_the_genome_once(
+    genome: tuple[Path, dict[str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, letters = genome
+    regions = peaks(letters)
+    bed = write_bed(tmp_path / "p.bed", regions)
+    asked, read = [], Genome.read
+
+    def counted(self: Genome, region: Region) -> bytes:
+        asked.append(region)
+        return read(self, region)
+
+    monkeypatch.setattr(Genome, "read", counted)
+    against_negatives(bed, DataOptions(negatives="gc", genome=str(path)))
+    assert all(asked.count(region) == 1 for region in regions)
 
 
 def test_intervals_of_a_genome_come_from_all_over_it(genome: tuple[Path, dict[str, str]]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +13,9 @@ from safetensors.torch import save_file
 from torch import nn
 
 from cislens.errors import CislensError
-from cislens.training import Trainer, TrainingData
+from cislens.files import whole_file, write_text
+from cislens.json_text import json_text
+from cislens.training import Trainer, TrainingData, content_of
 
 METADATA = "cislens"  # under this name a checkpoint says what it is
 
@@ -49,9 +50,9 @@ class TrainingFolder:
     folder
         Made where there is none.
     key
-        What the run is of: trainer, settings, data and seed.
+        What the run is of: trainer, settings, data (their record) and seed.
     overwrite
-        Whether another run that it holds is removed; it is refused otherwise.
+        Whether another run that it holds is removed; it is refused otherwise. What is of the same run stays.
 
     Raises
     ------
@@ -60,7 +61,7 @@ class TrainingFolder:
     """
 
     def __init__(self, folder: Path, key: Mapping[str, Any], overwrite: bool) -> None:
-        self.folder, self.key = folder, json.loads(json.dumps(key))
+        self.folder, self.key = folder, json.loads(json_text(key))
         self.checkpoint = folder / "model.safetensors"
         self.results = folder / "training.json"
         self._state = folder / "state.pt"
@@ -70,24 +71,24 @@ class TrainingFolder:
             raise CislensError(
                 f"{folder} must be a folder, or be made one, but cannot ({error}): choose another"
             ) from None
-        if overwrite:
-            # The results last: as long as there are other files, they tell whose these are.
-            for path in (self._state, self.checkpoint, self.results):
-                path.unlink(missing_ok=True)
-        self._refuse_another()
-
-    def _refuse_another(self) -> None:
-        reason = None
-        held = self._held()
-        if held is None:
-            found = [path.name for path in (self.checkpoint, self._state) if path.exists()]
-            reason = f"holds {found[0]}, of which no training.json tells" if found else None
-        elif held != self.key:
-            reason = f"holds another run ({_difference(held, self.key)})"
-        if reason is not None:
+        reason = self._why_another()
+        if reason is not None and not overwrite:
             raise CislensError(
                 f"{self.folder} {reason}: choose another folder, or say --overwrite (in Python, overwrite=True)"
             )
+        if reason is not None:
+            # The results last: as long as there are other files, they tell whose these are.
+            for path in (self._state, self.checkpoint, self.results):
+                path.unlink(missing_ok=True)
+
+    def _why_another(self) -> str | None:
+        """Return what the folder holds that is not of this run."""
+        held = self._held()
+        if held is None:
+            found = [path.name for path in (self.checkpoint, self._state) if path.exists()]
+            return f"holds {found[0]}, of which no training.json tells" if found else None
+        one, two = _content(held), _content(self.key)
+        return None if one == two else f"holds another run ({_difference(one, two)})"
 
     @property
     def finished(self) -> bool:
@@ -106,15 +107,14 @@ class TrainingFolder:
     def keep(self, state: TrainingState, network: nn.Module, optimiser: torch.optim.Optimizer) -> None:
         """Write the state of a run, whole or not at all; with the first one, what the run is of."""
         if not self.results.exists():
-            _write(self.results, self.key)
+            write_text(self.results, json_text(self.key))
         held = {**vars(state), "network": network.state_dict(), "optimiser": optimiser.state_dict()}
-        part = self._state.with_suffix(".part")
-        torch.save(held, part)
-        os.replace(part, self._state)
+        with whole_file(self._state) as unfinished:
+            torch.save(held, unfinished)
 
     def finish(self, facts: Mapping[str, Any]) -> None:
         """Write the results; the state is needed no more."""
-        _write(self.results, {**self.key, **facts})
+        write_text(self.results, json_text({**self.key, **facts}))
         self._state.unlink(missing_ok=True)
 
     def _held(self) -> dict[str, Any] | None:
@@ -137,15 +137,14 @@ def save_checkpoint(network: nn.Module, path: Path, trainer: Trainer, data: Trai
         "task": data.task,
     }
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-    part = path.with_suffix(".part")
-    save_file(weights, part, {METADATA: json.dumps(said)})
-    os.replace(part, path)
+    with whole_file(path) as unfinished:
+        save_file(weights, unfinished, {METADATA: json.dumps(said)})
 
 
-def _write(path: Path, values: Mapping[str, Any]) -> None:
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
-    os.replace(part, path)
+def _content(key: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of a run's key tells it from others."""
+    data = key.get("data")
+    return {**key, "data": content_of(data) if isinstance(data, dict) else data}
 
 
 def _difference(held: Mapping[str, Any], wanted: Mapping[str, Any], under: str = "") -> str:

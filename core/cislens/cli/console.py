@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,6 +11,7 @@ from typing import Any
 import typer
 
 from cislens.context import Progress
+from cislens.json_text import json_text
 
 QUIET_SECONDS = 10.0  # between lines of progress where there is no terminal
 
@@ -32,8 +32,8 @@ def complain(text: str) -> None:
 
 
 def say_json(values: Any) -> None:
-    """Print values as JSON."""
-    typer.echo(json.dumps(values, indent=2, default=str))
+    """Print values as JSON; what is no number is null."""
+    typer.echo(json_text(values, default=str))
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], title: str | None = None) -> None:

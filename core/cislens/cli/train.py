@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -41,7 +43,7 @@ def train(
     test_size: Annotated[
         int, typer.Option("--test-size", help="Sequences of the last test.", min=2, rich_help_panel=GRAMMAR)
     ] = 10_240,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a run that is there.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace another run that is there.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON for a script.")] = False,
 ) -> None:
     """Train a model, and keep the epoch that is best on the validation set.
@@ -64,9 +66,23 @@ def train(
         raise typer.BadParameter("say what to train on: a grammar, or a file", param_hint="DATA")
     trainer = parse_trainer(name)
     training = _data(data, (epoch_size, validation_size, test_size), read)
-    with progress_bar(trainer.name) as progress:
+    with _one_writer(output), progress_bar(trainer.name) as progress:
         checkpoint = trainer.train(training, output, TrainingContext(seed, progress, note, overwrite))
     _tell(checkpoint, json)
+
+
+@contextmanager
+def _one_writer(output: Path) -> Iterator[None]:
+    from cislens.lock import Lock
+    from cislens.report.store_json import writing
+
+    lock = Lock(output.with_name(f"{output.name}.lock"), f"the folder {output}")
+    with writing(output):
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _data(data: str, sizes: tuple[int, int, int], read: TrainingDataOptions) -> TrainingData:

@@ -118,10 +118,7 @@ def _facts(summary: Summary, output: Path, evaluated: dict[str, pd.DataFrame]) -
         "statuses": dict(summary.statuses),
         "first": summary.first,
         "fitted": summary.table.fitted,
-        "evaluation": {
-            name: table.astype(object).where(table.notna(), None).to_dict("records")
-            for name, table in evaluated.items()
-        },
+        "evaluation": {name: table.to_dict("records") for name, table in evaluated.items()},
     }
 
 

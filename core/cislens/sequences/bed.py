@@ -43,7 +43,7 @@ def read_bed(path: Path, genome: Path, around_centre: int | None = None) -> Read
     SequenceError
         If a line is not BED, or the genome cannot be read.
     """
-    intervals = list(_intervals(path))
+    intervals = list(read_intervals(path))
     if not intervals:
         raise SequenceError(f"{path} must hold intervals, but holds none: check that the file is whole")
     names, notes = unique_names([interval.name for interval in intervals])
@@ -60,7 +60,14 @@ def read_bed(path: Path, genome: Path, around_centre: int | None = None) -> Read
     return Reading(records, tuple(dropped), notes)
 
 
-def _intervals(path: Path) -> Iterator[Interval]:
+def read_intervals(path: Path) -> Iterator[Interval]:
+    """Yield the intervals of a BED file as they stand there, without a genome.
+
+    Raises
+    ------
+    SequenceError
+        If a line is not BED.
+    """
     for number, line in enumerate(read_bytes(path).decode("utf-8", "replace").split("\n"), 1):
         if line.strip() and not line.startswith(HEADERS):
             yield _interval(line, f"line {number} of {path}")

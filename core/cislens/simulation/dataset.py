@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cislens.errors import CislensError
+from cislens.files import write_text
+from cislens.json_text import json_text
 from cislens.motif_files import read_motifs, write_motifs
 from cislens.report.report import join_sequences
 from cislens.sequences import Sequences, read_sequences
@@ -59,7 +61,7 @@ def write_dataset(truths: Iterator[Truth], folder: Path, facts: Mapping[str, Any
         truth.syntax.to_csv(folder / "syntax.tsv", sep="\t", index=False, float_format="%.6g")
     rules = {name: rule.text for name, rule in truth.rules.items()}
     held = {"sequences": total, "positives": positives, "rules": rules, **facts}
-    (folder / "dataset.json").write_text(json.dumps(held, indent=2) + "\n", encoding="utf-8")
+    write_text(folder / "dataset.json", json_text(held))
 
 
 def read_truth(folder: str | Path) -> Truth:

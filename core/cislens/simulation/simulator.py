@@ -256,7 +256,7 @@ def simulate(
 
 def _largest_share(passed: int, tried: int) -> float:
     """Return the share of backgrounds that pass, five standard errors above what was seen; few Poisson counts more."""
-    return min(1.0, (passed + 5 * passed**0.5 + 14) / tried)
+    return float(min(1.0, (passed + 5 * np.sqrt(passed) + 14) / tried))
 
 
 def _usable(source: Sequences | None, grammar: Grammar) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -14,6 +14,7 @@ from cislens.errors import CislensError
 from cislens.sequences.container import OneHot, check_onehot
 
 Task = Literal["binary", "regression"]
+ORIGIN = ("name", "file", "options", "dropped", "notes")  # entries of a record that tell where data came from
 Split = Literal["validation", "test"]
 
 
@@ -90,4 +91,16 @@ class TrainingData(ABC):
 
     @abstractmethod
     def record(self) -> dict[str, Any]:
-        """Return what makes these data again, as JSON: files, settings, seeds, sizes of the splits."""
+        """Return what makes these data again, as JSON: files, settings, seeds, sizes of the splits.
+
+        A "fingerprint", where there is one, stands for the content: see `content_of`.
+        """
+
+
+def content_of(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of a record tells data from others.
+
+    Where a fingerprint stands for the content, that is all but where it came from (`ORIGIN`): the same file under
+    another path, or a note in other words, is the same data. Else it is the whole record.
+    """
+    return {name: value for name, value in record.items() if "fingerprint" not in record or name not in ORIGIN}

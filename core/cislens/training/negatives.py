@@ -11,7 +11,7 @@ from cislens.context import stream
 from cislens.dinucleotide import shuffle_dinucleotides
 from cislens.errors import CislensError
 from cislens.sequences import Sequences, read_sequences
-from cislens.sequences.bed import read_bed
+from cislens.sequences.bed import read_intervals
 from cislens.sequences.container import Dropped
 from cislens.sequences.record import unique_names
 from cislens.training.gc_matching import gc_from_genome, gc_from_pool
@@ -85,8 +85,8 @@ def _same_gc(positives: Sequences, path: Path, options: DataOptions, rng: np.ran
         )
     genome = Path(options.genome)
     # Intervals as they stand in the file: a window of one may leave out a part that is as positive.
-    records = read_bed(path, genome).records if kind_of(path) == "bed" else ()
-    taken = [record.region for record in records if record.region is not None]
+    intervals = read_intervals(path) if kind_of(path) == "bed" else ()
+    taken = [region for _, region in intervals if region.start < region.end]
     return gc_from_genome(positives, genome, taken, options.per_positive, options.policy, rng)
 
 

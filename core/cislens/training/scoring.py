@@ -49,11 +49,14 @@ def at_chance(found: Mapping[str, float], n: int, task: Task) -> bool:
     return not found["pearson"] > DEVIATIONS / np.sqrt(n)
 
 
-def told(found: Mapping[str, float]) -> str:
-    """Return scores in words, each with its standard error where that is known."""
+def told(found: Mapping[str, float | None]) -> str:
+    """Return scores in words, each with its standard error; None, as training.json has it, and NaN are not known."""
     words = []
     for name, value in found.items():
         if not name.endswith("_error"):
             error = found.get(f"{name}_error")
-            words.append(f"{NAMES.get(name, name)} {value:.3f}" + ("" if error is None else f" ± {error:.3f}"))
+            known = "not known" if value is None or np.isnan(value) else f"{value:.3f}"
+            words.append(
+                f"{NAMES.get(name, name)} {known}" + ("" if error is None or np.isnan(error) else f" ± {error:.3f}")
+            )
     return ", ".join(words)
