@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -89,22 +89,32 @@ class Caller:
     def calls(self, motifs: Sequence[Motif], rng: np.random.Generator) -> Calls:
         """Return the matches of motifs, of one at least, where the map is large and alike."""
         matches = [self._matches(k, motif) for k, motif in enumerate(motifs)]
+        profiles = [
+            _profile(self._windows(self.values, found, len(motif)), motif)
+            for found, motif in zip(matches, motifs, strict=True)
+        ]
         called = np.zeros(self.values.shape, bool)
         calls = joined(matches)
         for _ in range(PASSES):
-            calls = joined([self._large(m, motif, called, rng) for m, motif in zip(matches, motifs, strict=True)])
+            null = self._by_chance(matches, profiles, null_maps(self.values, called, rng))
+            calls = joined([self._large(*each) for each in zip(matches, profiles, null, strict=True)])
             cover(called, calls.row, calls.start, calls.end)
         return calls
 
-    def _large(self, matches: Calls, motif: Motif, called: Array, rng: np.random.Generator) -> Calls:
+    def _by_chance(
+        self, matches: Sequence[Calls], profiles: Sequence[Array], chance_maps: Iterable[Array]
+    ) -> list[list[Array]]:
+        """Return for each motif how much of its profile the windows of its matches hold in chance maps, map by map."""
+        null: list[list[Array]] = [[] for _ in matches]
+        for values in chance_maps:
+            for found, profile, sizes in zip(matches, profiles, null, strict=True):
+                size, likeness = self._projected(values, found, profile)
+                sizes.append(size[likeness >= self.likeness])
+        return null
+
+    def _large(self, matches: Calls, profile: Array, null: Sequence[Array]) -> Calls:
         """Return the matches whose windows hold more of the motif's profile than chance maps would."""
-        contributed = self._windows(self.values, matches, len(motif))
-        profile = _profile(contributed, motif)
-        size, likeness = _projected(contributed, profile)
-        null = []
-        for chance in null_maps(self.values, called, rng):
-            by_chance, alike = _projected(self._windows(chance, matches, len(motif)), profile)
-            null.append(by_chance[alike >= self.likeness])
+        size, likeness = self._projected(self.values, matches, profile)
         alike = likeness >= self.likeness
         threshold = max(LEAST, threshold_at(size[alike], null, self.rate))
         return replace(matches, likeness=likeness, size=size).take(np.flatnonzero(alike & (size >= threshold)))
@@ -133,6 +143,13 @@ class Caller:
             )
         return joined(parts)
 
+    def _projected(self, values: Array, calls: Calls, profile: Array) -> tuple[Array, Array]:
+        """Return the projections of windows on a profile of length 1, (k,), and their cosines with it."""
+        contributed = self._windows(values, calls, len(profile))
+        length = np.linalg.norm(contributed, axis=1)
+        projected = contributed @ profile
+        return projected, np.divide(projected, length, out=np.zeros_like(projected), where=length > 0)
+
     @staticmethod
     def _windows(values: Array, calls: Calls, width: int) -> Array:
         """Return what each position of the calls contributes, (k, width), as the motif reads."""
@@ -157,13 +174,6 @@ def _profile(contributed: Array, motif: Motif) -> Array:
         length = float(np.linalg.norm(mean))
         profile = mean / length if length > 0 else profile
     return profile
-
-
-def _projected(contributed: Array, profile: Array) -> tuple[Array, Array]:
-    """Return the projections of windows (k, width) on a profile of length 1, and their cosines with it."""
-    length = np.linalg.norm(contributed, axis=1)
-    projected = contributed @ profile
-    return projected, np.divide(projected, length, out=np.zeros_like(projected), where=length > 0)
 
 
 def standing_apart(calls: Calls, share: float) -> Calls:

@@ -28,8 +28,8 @@ class Clustering:
     ----------
     onehot : (n, length, 4)
         The sequences.
-    weighted : (n, length, 4)
-        The same, each base times what it contributes.
+    values : (n, length)
+        What their bases contribute.
     background
         Frequencies of ACGT.
     width
@@ -43,7 +43,7 @@ class Clustering:
     """
 
     onehot: Array
-    weighted: Array
+    values: Array
     background: tuple[float, float, float, float]
     width: int
     reach: int
@@ -55,7 +55,7 @@ class Clustering:
         if not len(sites):
             return []
         groups = self._tree(sites.take(slice(TREE_SIZE)))
-        found = features(self.weighted, sites, self.width)
+        found = self._features(sites)
         for _ in range(ROUNDS):
             groups = self._distinct(groups)
             if not groups:
@@ -76,7 +76,7 @@ class Clustering:
 
         if len(sites) == 1:
             return [sites]
-        found = features(self.weighted, sites, self.width)
+        found = self._features(sites)
         alignment = align(found, found, self.reach)
         likeness = (alignment.similarity + alignment.similarity.T) / 2
         distance = squareform(np.clip(1 - likeness, 0, None), checks=False)
@@ -106,7 +106,10 @@ class Clustering:
         return sites.moved(np.full(len(sites), middle - self.width // 2))
 
     def _mean(self, sites: Sites) -> Array:
-        return np.asarray(unit(features(self.weighted, sites, self.width).mean(0)[None])[0])
+        return np.asarray(unit(self._features(sites).mean(0)[None])[0])
+
+    def _features(self, sites: Sites) -> Array:
+        return features(self.onehot, self.values, sites, self.width)
 
     def _distinct(self, groups: Sequence[Sites]) -> list[Sites]:
         """Return the clusters without those that look like a larger one, whose sites can join that; the largest first.

@@ -12,6 +12,7 @@ from cislens.errors import ReportError
 from cislens.report import MotifReport
 
 Array = npt.NDArray[Any]
+BLOCK = 1024  # sequences whose maps of four bases are copied at a time, of which a report may hold gigabytes
 
 
 def maps_of(report: MotifReport) -> Array:
@@ -23,7 +24,8 @@ def maps_of(report: MotifReport) -> Array:
         If the report holds neither maps nor masks.
     """
     if report.attributions is not None:
-        return report.contributions()
+        starts = range(0, max(len(report.sequences), 1), BLOCK)
+        return np.concatenate([report.take(slice(i, i + BLOCK)).contributions() for i in starts], axis=1)
     if report.masks is not None:
         return np.asarray(report.masks.values * report.sequences.onehot.any(-1))
     raise ReportError("motifs are called from attributions or masks, but the report holds neither: explain first")

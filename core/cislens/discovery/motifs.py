@@ -109,7 +109,7 @@ class Motifs(Derivation):
     def _clustering(self, onehot: Array, values: Array) -> Clustering:
         return Clustering(
             onehot,
-            onehot * values[..., None].astype(np.float32),
+            values,
             base_frequencies(onehot),
             2 * (self.window // 2 + self.flank) + 1,
             (self.window + self.flank) // 2,

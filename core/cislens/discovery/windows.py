@@ -62,17 +62,17 @@ class Sites:
 
 
 def windows(arrays: Array, sites: Sites, width: int) -> Array:
-    """Return the windows (s, width, 4) of arrays (n, length, 4) around sites, as they read; 0 beyond their own."""
+    """Return the windows (s, width, c) of arrays (n, length, c) around sites, as they read; 0 beyond their own."""
     places = sites.centre[:, None] + np.arange(width) - width // 2
     inside = (places >= sites.low[:, None]) & (places < sites.high[:, None])
     found = arrays[sites.row[:, None], np.where(inside, places, 0)] * inside[..., None]
     return np.asarray(np.where(sites.reverse[:, None, None], found[:, ::-1, ::-1], found))
 
 
-def features(weighted: Array, sites: Sites, width: int) -> Array:
+def features(onehot: Array, values: Array, sites: Sites, width: int) -> Array:
     """Return windows of contribution-weighted sequence of length 1, (s, width, 4), which fade towards their ends."""
-    found = windows(weighted, sites, width) * np.hanning(width + 2)[1:-1, None]
-    return unit(found.astype(np.float32))
+    weighted = windows(onehot, sites, width) * windows(values[..., None], sites, width)
+    return unit((weighted * np.hanning(width + 2)[1:-1, None]).astype(np.float32))
 
 
 def unit(vectors: Array) -> Array:
