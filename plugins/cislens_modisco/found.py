@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from cislens_modisco.sites import Located
 
 Array = npt.NDArray[Any]
+LEAST_PASSING = 0.03  # of all windows, which modisco takes for seqlets whatever the rate says
 
 
 @dataclass(frozen=True, eq=False)

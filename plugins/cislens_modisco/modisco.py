@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from importlib import metadata
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from cislens import MotifReport, setting
@@ -12,13 +11,24 @@ from cislens.derivation import Derivation, DeriveContext
 from cislens.discovery.maps import target_labels
 from cislens.errors import CislensError, ReportError
 from cislens_modisco.distribution import distribution
-from cislens_modisco.found import Found, Map
+from cislens_modisco.found import LEAST_PASSING, Found, Map
 
 if TYPE_CHECKING:
     from cislens_modisco.patterns import Seqlets
     from cislens_modisco.sites import Located
 
 SIGNS = {"positive": 1, "negative": -1}
+LEAST = {
+    "central": 1,
+    "window": 1,
+    "flank": 1,
+    "passing": LEAST_PASSING,
+    "seqlets": 1,
+    "leiden_runs": 1,
+    "sites": 2,
+    "core": 6,  # over which modisco asks for information
+    "margin": 0,
+}
 
 
 @dataclass(frozen=True)
@@ -65,6 +75,9 @@ class Modisco(Derivation):
     window: int = setting(21, "bp over which contributions are summed to call a seqlet.")
     flank: int = setting(10, "bp that a seqlet has on either side of that window.")
     rate: float = setting(0.2, "False-discovery rate of seqlets, against a Laplace null for each sign.")
+    passing: float = setting(
+        0.2, "Share of all windows that may pass at most, whatever the rate says; raise it for short sequences."
+    )
     seqlets: int = setting(20_000, "Seqlets of a sign that are clustered at most, the largest.")
     leiden_runs: int = setting(50, "Runs of Leiden clustering, each from another seed, of which the best is kept.")
     sites: int = setting(20, "Sites that a motif must have.")
@@ -73,12 +86,13 @@ class Modisco(Derivation):
     trim: float = setting(0.3, "Share of the largest mean contribution that the ends of a motif must have, 0 to 1.")
 
     def __post_init__(self) -> None:
-        least = {"central": 1, "window": 1, "flank": 1, "seqlets": 1, "leiden_runs": 1, "sites": 2, "core": 6}
-        for name, smallest in {**least, "margin": 0}.items():
+        for name, smallest in LEAST.items():
             if (given := getattr(self, name)) is not None and given < smallest:
                 raise CislensError(f"modisco needs a {name} of {smallest} at least, got {given}")
-        if not (0 < self.rate < 1 and 0 <= self.trim <= 1):
-            raise CislensError(f"modisco needs rate and trim between 0 and 1, got {self.rate} and {self.trim}")
+        if not (0 < self.rate < 1 and self.passing < 1 and 0 <= self.trim <= 1):
+            raise CislensError(
+                f"modisco needs rate, passing and trim between 0 and 1, got {self.rate}, {self.passing} and {self.trim}"
+            )
         if (width := self.window + 2 * (self.flank + self.margin)) < self.core:
             raise CislensError(
                 f"modisco needs a core no wider than a seqlet with its flanks and margins, {width} bp, got {self.core}"
@@ -86,8 +100,8 @@ class Modisco(Derivation):
 
     def versions(self) -> Mapping[str, str]:
         """Return which distribution of modiscolite is installed, and its version."""
-        name = distribution()
-        return {name: metadata.version(name)}
+        installed = distribution()
+        return {installed.name: installed.version}
 
     def run(self, report: MotifReport, context: DeriveContext) -> MotifReport:
         """Return the report with motifs of counts, those of one target and sign by their number of sites.
@@ -97,11 +111,17 @@ class Modisco(Derivation):
         validity says for each target and sign how many seqlets were called, and above which sum over the window, in the
         unit of the map.
         """
-        distribution()
+        installed = distribution()
         if report.attributions is None:
             raise ReportError("modisco is derived from attributions, but the report holds none: explain first")
-        from cislens_modisco.patterns import called
-
+        try:
+            from cislens_modisco.patterns import called
+        except ModuleNotFoundError as error:
+            # So it is once the other distribution was uninstalled, and took the files of both along.
+            raise CislensError(
+                f"modisco needs {error.name}, of which {installed.name} has no file left: "
+                f"pip install --force-reinstall {installed.name}"
+            ) from error
         onehot, labels = report.sequences.onehot, target_labels(report, len(report.attributions.values))
         signs = [sign for sign in SIGNS if self.sign in ("both", sign)]
         steps, found = len(labels) * (1 + len(signs)), list[Found]()
@@ -157,7 +177,7 @@ class Modisco(Derivation):
         called = " and ".join(dict.fromkeys(part.seqlets_text for part in found))
         return (
             f"modisco found no motif in {n:,} sequences of {length} bp: with a window of {self.window} bp, flanks of "
-            f"{self.flank} bp and a false-discovery rate of {self.rate:g} there were {called}, and a motif needs "
-            f"{self.sites} sites; explain more or longer sequences, raise rate, lower window or sites, or take the "
-            "step 'motifs', which needs fewer"
+            f"{self.flank} bp, a false-discovery rate of {self.rate:g} and at most {self.passing:.0%} of the windows "
+            f"there were {called}, and a motif needs {self.sites} sites; explain more or longer sequences, raise rate "
+            "or passing, lower window or sites, or take the step 'motifs', which needs fewer"
         )

@@ -13,14 +13,15 @@ from modiscolite.core import Seqlet, TrackSet
 from modiscolite.extract_seqlets import extract_seqlets
 from modiscolite.tfmodisco import seqlets_to_patterns
 
+from cislens_modisco.found import LEAST_PASSING
+
 if TYPE_CHECKING:
     from cislens_modisco.found import Map
     from cislens_modisco.modisco import Modisco
 
 Array = npt.NDArray[Any]
-# modisco's own: the shares of all windows that are seqlets at least and at most, whatever the rate says, the quantile
-# of the windows' sizes from which a seqlet counts, and how many seqlets of two patterns are compared.
-PASSING = (0.03, 0.2)
+# modisco's own: the quantile of the windows' sums from which a seqlet counts, and how many seqlets of two patterns are
+# compared.
 COUNTED = 0.8
 COMPARED = 1000
 
@@ -36,7 +37,8 @@ class Seqlets:
     total : (s,)
         The sum of contributions over the window.
     threshold
-        What the size of the sum must exceed; infinite where modisco's null could not be fitted.
+        What the size of the sum exceeds, which where `passing` decides may be by far; infinite where modisco's null
+        could not be fitted.
     refusal
         Why it could not, empty where it was.
     """
@@ -92,8 +94,8 @@ def called(contributions: Array, asked: Modisco) -> Seqlets:
             flank=asked.flank,
             suppress=asked.window // 2 + asked.flank,
             target_fdr=asked.rate,
-            min_passing_windows_frac=PASSING[0],
-            max_passing_windows_frac=PASSING[1],
+            min_passing_windows_frac=LEAST_PASSING,
+            max_passing_windows_frac=asked.passing,
             weak_threshold_for_counting_sign=COUNTED,
         )
     except (ArithmeticError, IndexError, ValueError) as error:

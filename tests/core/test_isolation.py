@@ -99,6 +99,10 @@ def test_a_module_that_registers_loads_no_framework(package: Path) -> None:
     assert not loaded_after(f"import {package.name}") & FRAMEWORKS
 
 
+def test_the_plugin_of_modisco_loads_neither_modisco_nor_numba() -> None:
+    assert not loaded_after("import cislens_modisco") & {"modiscolite", "numba", "sklearn", "matplotlib"}
+
+
 def requirements_of(extra: str | None) -> set[str]:
     """Return the names that `pip install cislens[extra]` asks for, extras of cislens itself followed."""
     names: set[str] = set()
@@ -129,6 +133,12 @@ def test_the_onnx_extra_asks_for_no_torch_and_no_keras() -> None:
     assert requirements_of("onnx") & FRAMEWORKS == {"onnx", "onnxruntime"}
 
 
+def test_the_motifs_extra_asks_for_modisco_and_no_framework() -> None:
+    assert "modisco" in requirements_of("motifs")
+    assert "modisco-lite" not in requirements_of("all")
+    assert not requirements_of("motifs") & FRAMEWORKS
+
+
 def test_all_extras_together_hold_each_extra() -> None:
     extras = {"torch", "keras", "onnx", "deeplift", "bigwig", "docs"}
     assert set().union(*map(requirements_of, extras)) <= requirements_of("all")
@@ -136,7 +146,13 @@ def test_all_extras_together_hold_each_extra() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("extra", "unwanted"), [("torch", {"tensorflow", "keras"}), ("keras", {"torch"}), ("", {"torch", "tensorflow"})]
+    ("extra", "unwanted"),
+    [
+        ("torch", {"tensorflow", "keras"}),
+        ("keras", {"torch"}),
+        ("motifs", {"torch", "tensorflow"}),
+        ("", {"torch", "tensorflow"}),
+    ],
 )
 def test_pip_resolves_an_extra_without_the_other_framework(extra: str, unwanted: set[str], tmp_path: Path) -> None:
     report = tmp_path / "report.json"
