@@ -128,7 +128,7 @@ def confirmed(misses: tuple[Uncovered, ...], itself: Admitted, probes: Array) ->
         return sure
     half = len(probes) // 2
     for x, reference in zip(probes[:half], probes[half:], strict=True):
-        found = explain_pairs(itself.scalar, itself.device, x, reference[None], half)
+        [found] = explain_pairs(itself.scalar, itself.device, x[None], reference[None, None], half)
         if abs(found.delta) > INCOMPLETE * max(abs(found.difference), abs(found.value)):
             return misses
     return ()

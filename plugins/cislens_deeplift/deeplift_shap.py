@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import MutableMapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal, Self
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -11,8 +14,12 @@ import numpy.typing as npt
 from cislens import Attributions, CislensError, Context, Explainer, MotifReport, Sequences, Targeted, Validity, setting
 from cislens.backgrounds import parse_background
 
+if TYPE_CHECKING:
+    from cislens_deeplift.admission import Admitted
+
 Array = npt.NDArray[Any]
 FEWEST = 5  # references
+TOGETHER, HELD_AT_ONCE = 8, 1 << 20  # sequences, or bp of their references, that are asked in one call
 TOLERATED = 0.01  # convergence delta over the difference to be explained, above which the reader is warned
 ROUNDING = 1e-5  # of float32 in an answer and its contributions, over the larger of 1 and that
 ESTRANGED = 1e-4  # difference of what was explained from the model's answer, over the larger of 1 and that
@@ -66,27 +73,30 @@ class DeepLiftShap(Explainer):
         parse_background(self.background)
 
     def run(self, oracle: Targeted, sequences: Sequences, context: Context) -> MotifReport:
-        """Explain the sequences one by one."""
+        """Explain the sequences, some at a time."""
         try:
-            from cislens_deeplift.admission import admitted
             from cislens_deeplift.pairs import explain_pairs
         except ModuleNotFoundError as error:
             raise CislensError(
                 f"deeplift_shap needs {error.name}, which is not installed: pip install 'cislens[deeplift]'"
             ) from error
         background = parse_background(self.background)
-        chosen = admitted(oracle, sequences.length, self.preflight)
+        chosen = self._chosen(oracle, sequences.length)
         n = len(sequences)
         values = np.zeros((1, n, sequences.length, 4), oracle.dtype)
         deltas, differences, answers = np.zeros((1, n)), np.zeros((1, n)), np.zeros(n)
-        for i, x in enumerate(sequences.onehot):
-            drawn = background.sample(x[None], self.shuffles, context.rng(i))[0]
-            found = explain_pairs(chosen.scalar, chosen.device, x, drawn, self.batch)
-            oracle.counts.predictions += 2 * self.shuffles
-            oracle.counts.pullbacks += 2 * self.shuffles
-            values[0, i] = found.contributions if self.hypothetical else found.contributions * x
-            deltas[0, i], differences[0, i], answers[i] = found.delta, found.difference, found.value
-            context.progress(i + 1, n)
+        together = max(1, min(TOGETHER, HELD_AT_ONCE // max(1, self.shuffles * sequences.length)))
+        for first in range(0, n, together):
+            x = sequences.onehot[first : first + together]
+            drawn = [background.sample(x[i : i + 1], self.shuffles, context.rng(first + i))[0] for i in range(len(x))]
+            for i, found in enumerate(
+                explain_pairs(chosen.scalar, chosen.device, x, np.stack(drawn), self.batch), first
+            ):
+                values[0, i] = found.contributions if self.hypothetical else found.contributions * x[i - first]
+                deltas[0, i], differences[0, i], answers[i] = found.delta, found.difference, found.value
+            oracle.counts.predictions += 2 * self.shuffles * len(x)
+            oracle.counts.pullbacks += 2 * self.shuffles * len(x)
+            context.progress(first + len(x), n)
         told = (
             *chosen.warnings,
             *_warnings(deltas, differences, answers),
@@ -97,6 +107,19 @@ class DeepLiftShap(Explainer):
             attributions=Attributions(values, hypothetical=self.hypothetical, gauge="reference", unit="target"),
             validity=Validity({"convergence delta": deltas}, {"torch twin": float(chosen.is_twin)}, told),
         )
+
+    def _chosen(self, oracle: Targeted, length: int) -> Admitted:
+        from cislens_deeplift.admission import admitted
+
+        known = self._admitted.setdefault(oracle, {})
+        if length not in known:
+            known[length] = admitted(oracle, length, self.preflight)
+        return known[length]
+
+    @cached_property
+    def _admitted(self) -> MutableMapping[Targeted, dict[int, Admitted]]:
+        """What was admitted of a target, by length: a run asks for each of its blocks, with the same target."""
+        return WeakKeyDictionary()
 
     def cost(self, n: int, length: int, targets: int) -> tuple[int, int]:
         """Return two passes each way a reference: the sequence goes with each."""

@@ -12,7 +12,7 @@ from cislens import CislensError, Run, Sequences, explain, open_oracle  # noqa: 
 from cislens.backgrounds import parse_background  # noqa: E402
 from cislens.context import stream  # noqa: E402
 from cislens.testing import ConvPoolToy, ExplainerContract  # noqa: E402
-from cislens_deeplift import DeepLiftShap  # noqa: E402
+from cislens_deeplift import DeepLiftShap, admission  # noqa: E402
 
 pytestmark = pytest.mark.torch
 LENGTH = 24
@@ -236,3 +236,34 @@ def test_options_of_the_input_are_followed() -> None:
     with_unknown = explain(turned, Sequences.from_onehot(onehot), DeepLiftShap())
     assert delta(with_unknown) < 1e-4
     assert not with_unknown.projected()[..., 5:8].any()
+
+
+# ---- a run of several blocks -----------------------------------------------------------------------------
+
+
+def test_a_network_is_looked_at_once_for_each_target_of_a_run(monkeypatch) -> None:
+    asked, admitted = [], admission.admitted
+
+    def counted(targeted, length, preflight):
+        asked.append(str(targeted.targets[0]))
+        return admitted(targeted, length, preflight)
+
+    monkeypatch.setattr(admission, "admitted", counted)
+    explainer, oracle = DeepLiftShap(shuffles=2), open_oracle(seeded(CONVOLUTIONAL), outputs=("a", "b"), length=LENGTH)
+    explain(oracle, random_sequences(6), explainer, ["a", "b"], run=Run(block=2))
+    assert asked == ["output/a", "output/b"]
+    explain(oracle, random_sequences(6), explainer, "a", run=Run(block=2))  # the model may be another by now
+    assert asked == ["output/a", "output/b", "output/a"]
+
+
+@pytest.mark.parametrize(("shuffles", "batch"), [(6, 32), (6, 6), (6, 4)])
+def test_sequences_asked_together_are_given_what_each_is_given_alone(shuffles: int, batch: int) -> None:
+    oracle, sequences = open_oracle(seeded(CONVOLUTIONAL), outputs=("a", "b"), length=LENGTH), random_sequences(11)
+    explainer = DeepLiftShap(shuffles=shuffles, batch=batch)
+    together = explain(oracle, sequences, explainer, "a")
+    for i in range(len(sequences)):
+        alone = explain(oracle, sequences.take(slice(i, i + 1)), explainer, "a")
+        np.testing.assert_array_equal(together.attributions.values[:, i], alone.attributions.values[:, 0])
+        np.testing.assert_array_equal(
+            together.validity.measures["convergence delta"][:, i], alone.validity.measures["convergence delta"][:, 0]
+        )
