@@ -284,9 +284,10 @@ class _Driver:
 
     def _context(self, sequences: Sequences, scratch: Path | None, predictions: Array | None = None) -> Context:
         before = self.done
+        whole = min(len(sequences), len(self.sequences))  # there may be more on which it is fitted
 
         def progress(done: float, total: float) -> None:
-            share = len(sequences) * done / max(total, 1)
+            share = whole * done / max(total, 1)
             self.run.progress(before + share, max(len(self.sequences), 1))
 
         return Context(

@@ -42,7 +42,10 @@ def _motifs(text: str) -> list[Motif]:
         held = np.array([[bool(IUPAC.index(letter) & 1 << base) for base in range(4)] for letter in word], float)
         return [Motif(word, held / held.sum(1, keepdims=True))]
     if not Path(text).is_file():
-        raise CislensError(f"motifs must be words in IUPAC letters or files of motifs, got {text!r}: check the path")
+        raise CislensError(
+            f"motifs must be words in IUPAC letters or files of motifs, got {text!r}: check the path, or spell the "
+            "motif, as in motifs=TGASTCA"
+        )
     return [
         Motif(motif.id, motif.probabilities(PSEUDOCOUNT), background=motif.background, name=motif.name)
         for motif in read_motifs(text)

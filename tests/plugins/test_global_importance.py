@@ -189,3 +189,14 @@ def test_the_table_of_many_blocks_is_given_once() -> None:
     toy, explainer = bundled_linear(), GlobalImportance(BOTH, samples=3, most=3)
     one_block = importance(toy, explainer, 130, run=Run(block=130))
     pd.testing.assert_frame_equal(table_of(importance(toy, explainer, 130)), table_of(one_block))
+
+
+def test_progress_is_told_in_the_sequences_explained_however_many_give_backgrounds() -> None:
+    toy, told = bundled_linear(), []
+    length = len(toy.matrix)
+    many = Sequences.from_onehot(np.eye(4, dtype=np.uint8)[np.random.default_rng(0).integers(0, 4, (40, length))])
+    run = Run(training=many, progress=lambda done, total: told.append((done, total)))
+    explain(toy, many.take(slice(0, 4)), GlobalImportance(("TGA",), samples=5, most=2), run=run)
+    assert {total for _, total in told} == {4}
+    assert [done for done, _ in told[:6]] == pytest.approx([0, 0.8, 1.6, 2.4, 3.2, 4.0])
+    assert max(done for done, _ in told) == 4
