@@ -38,9 +38,10 @@ class Modisco(Derivation):
     Seqlets are windows whose contributions sum to more than a Laplace null allows. Those that raise the target and
     those that lower it are each clustered: by gapped k-mers first, then by how alike their hypothetical contributions
     are, with Leiden; patterns that are alike become one. The seqlets of a pattern are its motif (counts) and the
-    instances of it. It finds what the embedded step `motifs` finds, and tells apart motifs that differ in what other
-    bases would do there; it needs more sequences, and takes longer: its code is compiled when first called, in some
-    ten seconds, of which no progress is told.
+    instances of it. Two motifs that stand within a seqlet of one another are one pattern, for each of their spacings
+    one; and where all seqlets are the same, as in exact maps of a toy, modisco, which ranks them by how they differ,
+    finds few patterns or none. Its code is compiled when first called, in some ten seconds, of which no progress is
+    told.
 
     Maps of all four bases are read in the uniform gauge, in which a base contributes what it does more than the mean
     base: modisco takes the value at the own base for the base's contribution, which the wild-type gauge (ISM) holds at
@@ -49,13 +50,9 @@ class Modisco(Derivation):
 
     Departures: seqlets are called in the whole sequence by default, where modisco's command line takes the central 400
     bp. Sequences are continued by N, so that a motif near an end is not lost; where there are more seqlets than
-    `seqlets`, the largest are taken, not the first. Random numbers come from modisco's own fixed seeds: the seed of
+    `seqlets`, the largest are taken, not the first; a sign is clustered from `sites` seqlets on, where modisco wants
+    more than 100. Random numbers come from modisco's own fixed seeds: the seed of
     the run changes nothing.
-
-    Raises
-    ------
-    CislensError
-        If modiscolite is not installed, or by two distributions, which own the same files.
 
     References
     ----------
@@ -110,6 +107,13 @@ class Modisco(Derivation):
         seqlets in the order of the sequences, with the columns that the step `instances` gives. The summary of the
         validity says for each target and sign how many seqlets were called, and above which sum over the window, in the
         unit of the map.
+
+        Raises
+        ------
+        CislensError
+            If modiscolite is not installed, or by two distributions, which own the same files.
+        ReportError
+            If the report holds no attributions.
         """
         installed = distribution()
         if report.attributions is None:
