@@ -40,7 +40,7 @@ class Modisco(Derivation):
     are, with Leiden; patterns that are alike become one. The seqlets of a pattern are its motif (counts) and the
     instances of it. Two motifs that stand within a seqlet of one another are one pattern, for each of their spacings
     one; and where all seqlets are the same, as in exact maps of a toy, modisco, which ranks them by how they differ,
-    finds few patterns or none. Its code is compiled when first called, in some ten seconds, of which no progress is
+    finds few patterns or none. Its code is compiled when first called, in some fifteen seconds, of which no progress is
     told.
 
     Maps of all four bases are read in the uniform gauge, in which a base contributes what it does more than the mean
