@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from cislens.dinucleotide import shuffle_dinucleotides
 from cislens.errors import CislensError, SequenceError
-from cislens.sequences.codes import codes_of, onehot_of
+from cislens.markov import drawn_bases, first_context, markov_chains, markov_tables
+from cislens.sequences.codes import onehot_of
 from cislens.sequences.container import OneHot, Sequences, check_onehot, ones_by_position
 
 Array = npt.NDArray[Any]
@@ -136,19 +137,19 @@ class Kmer(Background):
     @classmethod
     def fitted(cls, x: OneHot, order: int = 3) -> Kmer:
         """Measure the model on a set of sequences (m, length, 4)."""
-        return cls(order, _markov_tables(x, cls(order).order, together=True)[0])
+        return cls(order, markov_tables(x, cls(order).order, together=True)[0])
 
     def _sample(self, x: OneHot, n: int, rng: np.random.Generator) -> OneHot:
         drawn = np.zeros((len(x), n, *x.shape[1:]), np.uint8)
         # A table for each sequence can be large, and so can the chances of all.
-        bytes_each = 8 * (2 * 4 * _first_context(self.order + 1) * (self.table is None) + 2 * n * x.shape[1])
+        bytes_each = 8 * (2 * 4 * first_context(self.order + 1) * (self.table is None) + 2 * n * x.shape[1])
         rows = max(1, HELD_AT_ONCE // bytes_each)
         for first in range(0, len(x), rows):
             block = x[first : first + rows]
-            tables = _markov_tables(block, self.order) if self.table is None else self.table[None]
+            tables = markov_tables(block, self.order) if self.table is None else self.table[None]
             chance = rng.random((len(block), n, x.shape[1]))
             known = ones_by_position(block).astype(bool)
-            drawn[first : first + rows] = _markov_chains(known, tables, self.order, chance)
+            drawn[first : first + rows] = markov_chains(known, tables, self.order, chance)
         return drawn
 
     def __str__(self) -> str:
@@ -235,21 +236,8 @@ def _measured(x: OneHot) -> Array:
     return np.where(totals > 0, counts / np.maximum(totals, 1), 0.25)
 
 
-def _drawn(probabilities: Array, chance: Array) -> npt.NDArray[np.intp]:
-    """Return the base for each chance in [0, 1): how many of the first three cumulated probabilities it has passed."""
-    first, second, third = np.moveaxis(_bounds(probabilities), -1, 0)
-    return np.asarray((chance >= first).astype(np.intp) + (chance >= second) + (chance >= third))
-
-
-def _bounds(probabilities: Array) -> Array:
-    """Return the first three cumulated probabilities (..., 3) of four."""
-    # The last base that is possible is taken whatever rounding makes of the sum.
-    cumulated = probabilities.cumsum(-1)
-    return np.where(cumulated >= cumulated[..., -1:], np.inf, cumulated)[..., :3]
-
-
 def _independent(x: OneHot, frequencies: Array, n: int, rng: np.random.Generator) -> OneHot:
-    return _where_known(x, _drawn(frequencies[:, None, None], rng.random((len(x), n, x.shape[1]))))
+    return _where_known(x, drawn_bases(frequencies[:, None, None], rng.random((len(x), n, x.shape[1]))))
 
 
 def _where_known(x: OneHot, bases: npt.NDArray[Any]) -> OneHot:
@@ -259,61 +247,3 @@ def _where_known(x: OneHot, bases: npt.NDArray[Any]) -> OneHot:
     if not known.all():
         drawn *= known[:, None, :, None]
     return drawn
-
-
-def _first_context(order: int) -> int:
-    """Return the row at which the contexts of an order begin in a table of all orders: 1 + 4 + 16 + ..."""
-    return int((4**order - 1) // 3)
-
-
-def _markov_tables(x: OneHot, order: int, *, together: bool = False) -> Array:
-    """Return P(base | context) for the contexts of all orders from 0 on, of each sequence or of all together.
-
-    Returns
-    -------
-    (m, contexts, 4)
-        One table where they are measured together.
-    """
-    known = ones_by_position(x).astype(bool)
-    codes = codes_of(x).astype(np.intp)  # whatever they are where nothing is known
-    m = 1 if together else len(x)
-    tables = np.empty((m, _first_context(order + 1), 4))
-    shorter = np.full((m, 1, 4), 0.25)
-    words, whole = np.zeros_like(codes), np.ones_like(known)
-    for k in range(order + 1):
-        # Words of k + 1 bases: the word that began one base earlier, and the base that follows it.
-        span = max(codes.shape[1] - k, 0)
-        words = words[:, :span] * 4 + codes[:, k : k + span]
-        whole = whole[:, :span] & known[:, k : k + span]
-        numbers = words if together else words + 4 ** (k + 1) * np.arange(m)[:, None]
-        counts = np.bincount(numbers[whole], minlength=m * 4 ** (k + 1)).reshape(m, 4**k, 4)
-        # A context's last k - 1 bases are its number modulo 4^(k-1), so that the shorter table repeats.
-        repeated = np.tile(shorter, (1, 4**k // shorter.shape[1], 1))
-        shorter = (counts + repeated) / (counts.sum(2, keepdims=True) + 1)
-        tables[:, _first_context(k) : _first_context(k + 1)] = shorter
-    return tables
-
-
-def _markov_chains(known: npt.NDArray[np.bool_], tables: Array, order: int, chance: Array) -> OneHot:
-    """Return chains (m, n, length, 4) from chances (m, n, length), zero where the sequence (m, length) is not known.
-
-    The tables are one for each sequence, or one for all.
-    """
-    m, n, length = chance.shape
-    bounds = _bounds(tables).reshape(-1, 3).T.copy()
-    own = (np.arange(m) * tables.shape[1] if len(tables) > 1 else np.zeros(m, np.intp))[:, None]
-    first = np.array([_first_context(k) for k in range(order + 1)])
-    seen, context = np.zeros((m, 1), np.intp), np.zeros((m, n), np.intp)
-    bases = np.empty((length, m, n), np.uint8)
-    for position, passed in enumerate(np.ascontiguousarray(chance.transpose(2, 0, 1))):
-        place = own + first[seen] + context
-        drawn = (
-            (passed >= bounds[0][place]).astype(np.intp) + (passed >= bounds[1][place]) + (passed >= bounds[2][place])
-        )
-        bases[position] = drawn
-        follows = known[:, position, None]
-        seen = np.where(follows, np.minimum(seen + 1, order), 0)
-        context = (context * 4 + drawn) % 4**seen  # without any context where it is not known
-    onehot = onehot_of(np.ascontiguousarray(bases.transpose(1, 2, 0)))
-    onehot *= known[:, None, :, None]
-    return onehot
