@@ -32,7 +32,7 @@ class Explainer(ABC):
         Capabilities it asks of the oracle, among predict, linearize, layers, activations, weights, subnetwork,
         intervene, randomised and native:CLASS.
     emits
-        Parts of the report that it fills in.
+        Parts of the report that it can fill in.
     scope
         "sequence": each sequence alone; "set": fitted on sequences, then applied (`SetExplainer`);
         "model": needs no sequences, and `run` is called once with none.
@@ -81,6 +81,11 @@ class Explainer(ABC):
         None where that cannot be done.
         """
         return None
+
+    @property
+    def gives(self) -> tuple[str, ...]:
+        """Which parts of `emits` come with these settings: all, unless an explainer says otherwise."""
+        return self.emits
 
     def settings(self) -> dict[str, Any]:
         """Return the settings as JSON values."""

@@ -10,12 +10,11 @@ from cislens.plugins import registry
 from cislens.testing import ExplainerContract
 
 # Defaults are for real models; on toys a few steps say as much.
-QUICK = ("steps", "samples", "shuffles")
+QUICK = {"steps": 8, "samples": 8, "shuffles": 8, "library": 400, "nodes": 5, "patience": 5}
 
 
 def quick(kind):
-    fields = {name: 8 for name in QUICK if name in kind.__dataclass_fields__}
-    return kind(**fields)
+    return kind(**{name: few for name, few in QUICK.items() if name in kind.__dataclass_fields__})
 
 
 def checks() -> list:

@@ -27,6 +27,7 @@ Array = npt.NDArray[Any]
 # The tables a report may hold, and the columns that each must have.
 TABLES = {
     "interactions": ("target", "sequence", "position_1", "base_1", "position_2", "base_2", "value"),
+    "curves": ("target", "sequence", "kind", "latent", "value", "lower", "upper"),
     "instances": ("motif", "sequence", "start", "end", "strand", "score"),
     "syntax": ("motif_1", "motif_2", "order", "orientation", "spacing", "logic", "support"),
     "matches": ("motif", "target", "name", "p_value", "q_value", "offset", "overlap", "strand"),
@@ -47,11 +48,13 @@ class MotifReport:
         (t, n): the targets' values on them.
     attributions
         Additive maps.
+    standard_errors
+        (t, n, length, 4): of the attributions' values, where the explainer estimates them.
     masks
         Sufficient or necessary positions.
     motifs
         Motifs found.
-    interactions, instances, syntax, matches
+    interactions, curves, instances, syntax, matches
         Tables with the columns of `TABLES` and any further ones; positions 0-based from the sequence's start.
     validity
         Whether to believe it.
@@ -64,9 +67,11 @@ class MotifReport:
     sequences: Sequences
     predictions: Array | None = None
     attributions: Attributions | None = None
+    standard_errors: Array | None = None
     masks: Masks | None = None
     motifs: tuple[Motif, ...] = ()
     interactions: pd.DataFrame | None = None
+    curves: pd.DataFrame | None = None
     instances: pd.DataFrame | None = None
     syntax: pd.DataFrame | None = None
     matches: pd.DataFrame | None = None
@@ -83,6 +88,10 @@ class MotifReport:
                 raise ReportError(
                     f"{type(part).__name__.lower()} must cover {n} sequences of {length} bp, got {part.values.shape}"
                 )
+        if (errors := self.standard_errors) is not None and (
+            self.attributions is None or errors.shape != self.attributions.values.shape
+        ):
+            raise ReportError(f"standard errors must have the shape of the attributions, got {errors.shape}")
         for name, values in self.validity.measures.items():
             if values.shape[1] != n:
                 raise ReportError(f"measure {name!r} must cover {n} sequences, got {values.shape[1]}")
@@ -99,7 +108,7 @@ class MotifReport:
     @property
     def emits(self) -> tuple[str, ...]:
         """Which parts are there."""
-        parts = ("attributions", "masks", "interactions", "motifs", "instances", "syntax", "matches")
+        parts = ("attributions", "masks", "interactions", "curves", "motifs", "instances", "syntax", "matches")
         return tuple(name for name in parts if getattr(self, name) is not None and len_of(getattr(self, name)))
 
     def projected(self) -> Array:
@@ -125,9 +134,11 @@ class MotifReport:
             sequences=self.sequences.take(index),
             predictions=None if self.predictions is None else self.predictions[:, index],
             attributions=None if self.attributions is None else self.attributions.take(index),
+            standard_errors=None if self.standard_errors is None else self.standard_errors[:, index],
             masks=None if self.masks is None else self.masks.take(index),
             motifs=(),
             interactions=None,
+            curves=None,
             instances=None,
             syntax=None,
             matches=None,
@@ -177,6 +188,7 @@ def join(reports: Sequence[MotifReport]) -> MotifReport:
         sequences=join_sequences([r.sequences for r in reports]),
         predictions=_joined([r.predictions for r in reports]),
         attributions=_joined_part([r.attributions for r in reports]),
+        standard_errors=_joined([r.standard_errors for r in reports]),
         masks=_joined_part([r.masks for r in reports]),
         # An explainer of the whole set gives every block the same motifs.
         motifs=tuple({motif.id: motif for r in reports for motif in r.motifs}.values()),
@@ -194,6 +206,7 @@ def stack(reports: Sequence[MotifReport]) -> MotifReport:
         first,
         predictions=None,
         attributions=_joined_part([r.attributions for r in reports], axis=0),
+        standard_errors=_joined([r.standard_errors for r in reports], axis=0),
         masks=_joined_part([r.masks for r in reports], axis=0),
         motifs=tuple(motif for r in reports for motif in r.motifs),
         validity=join_validity([r.validity for r in reports], axis=0),
@@ -212,9 +225,9 @@ def join_sequences(parts: Sequence[Sequences]) -> Sequences:
     )
 
 
-def _joined(arrays: Sequence[Array | None]) -> Array | None:
+def _joined(arrays: Sequence[Array | None], axis: int = 1) -> Array | None:
     present = [a for a in arrays if a is not None]
-    return np.concatenate(present, axis=1) if len(present) == len(arrays) else None
+    return np.concatenate(present, axis=axis) if len(present) == len(arrays) else None
 
 
 def _joined_part(parts: Sequence[Any], axis: int = 1) -> Any:

@@ -10,7 +10,7 @@ from cislens.files import whole_file
 
 SCHEMA = 1
 # The parts of a report that are arrays over all its sequences; measures lie beside, a name each.
-PARTS = ("predictions", "attributions", "masks")
+PARTS = ("predictions", "attributions", "standard_errors", "masks")
 
 
 @dataclass(frozen=True)

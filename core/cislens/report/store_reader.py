@@ -139,6 +139,7 @@ class ReportReader:
             sequences=read_sequences(self.layout.folder, rows).take(kept),
             predictions=parts.get("predictions"),
             attributions=self._with_attributes(Attributions, "attributions", parts),
+            standard_errors=parts.get("standard_errors"),
             masks=self._with_attributes(Masks, "masks", parts),
             motifs=read_motifs(folder / "motifs") if "motifs" in facts["parts"] else (),
             validity=self._validity(number),

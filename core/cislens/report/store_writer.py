@@ -154,6 +154,8 @@ class ReportWriter:
         if (maps := report.attributions) is not None:
             said = {"hypothetical": maps.hypothetical, "gauge": maps.gauge, "unit": maps.unit}
             yield folder / "attributions", maps.values, said
+        if report.standard_errors is not None:
+            yield folder / "standard_errors", report.standard_errors, {}
         if (masks := report.masks) is not None:
             yield folder / "masks", masks.values, {"meaning": masks.meaning}
         if report.validity.measures:

@@ -11,7 +11,7 @@ from cislens.explainer import Explainer
 from cislens.oracle.base import HOOKS
 from cislens.testing.contract import require
 
-PARTS = ("attributions", "masks", "interactions", "motifs", "instances", "syntax")
+PARTS = ("attributions", "masks", "interactions", "curves", "motifs", "instances", "syntax")
 
 
 def require_declaration(explainer: Explainer) -> None:

@@ -11,8 +11,8 @@ from cislens.testing.contract import INVARIANCE, Array, require, require_close
 def require_same_report(came: MotifReport, expected: MotifReport, what: str, exactly: bool = False) -> None:
     """Raise unless two reports hold the same sequences, maps, tables, motifs and measures.
 
-    Numbers may differ by 1e-5 of the largest of their array, or not at all with `exactly`. Cost, time and provenance
-    are not compared.
+    Numbers may differ by 1e-5 of the largest of their array, or not at all with `exactly`; where one report has no
+    number (NaN), the other must have none. Cost, time and provenance are not compared.
     """
     require(
         came.sequences.ids == expected.sequences.ids,
@@ -26,7 +26,17 @@ def require_same_report(came: MotifReport, expected: MotifReport, what: str, exa
                 f"{what}: expected the same {part} bit by bit, got others",
             )
         else:
-            require_close(one, two, f"{what}, {part}", INVARIANCE)
+            missing = np.isnan(two)
+            require(
+                one.shape != two.shape or np.array_equal(np.isnan(one), missing),
+                f"{what}: expected numbers in the same places of {part}, got others",
+            )
+            require_close(
+                np.where(missing, 0, one) if one.shape == two.shape else one,
+                np.where(missing, 0, two),
+                f"{what}, {part}",
+                INVARIANCE,
+            )
 
 
 def _arrays(came: MotifReport, expected: MotifReport, what: str) -> list[tuple[str, Array, Array]]:
@@ -35,6 +45,8 @@ def _arrays(came: MotifReport, expected: MotifReport, what: str) -> list[tuple[s
         one, two = getattr(came, part), getattr(expected, part)
         if two is not None:
             pairs.append((part, one.values, two.values))
+    if expected.standard_errors is not None and came.standard_errors is not None:
+        pairs.append(("standard errors", came.standard_errors, expected.standard_errors))
     if expected.predictions is not None and came.predictions is not None:
         pairs.append(("predictions", came.predictions, expected.predictions))
     names = sorted(expected.validity.measures)

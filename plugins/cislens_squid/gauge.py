@@ -1,0 +1,100 @@
+"""Gauges of additive and pairwise maps: the parameters of one surrogate, read against different references."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from cislens_squid.genotype import LinearMap
+
+Array = npt.NDArray[Any]
+Gauge = Literal["uniform", "empirical", "wild-type"]
+
+
+@dataclass(frozen=True, eq=False)
+class Parameters:
+    """Hold a map over all four bases.
+
+    A variant scores the constant, plus the single terms of its bases, plus the pair terms of its pairs of bases.
+
+    Parameters
+    ----------
+    constant
+        Score that is nobody's own.
+    singles : (width, 4)
+        What each base contributes.
+    pairs : (pairs, 4, 4)
+        What each two bases contribute together, in the order of `LinearMap.pair_sites`.
+    """
+
+    constant: float
+    singles: Array
+    pairs: Array
+
+
+def expanded(genotype: LinearMap, theta: Array, wild: Array) -> Parameters:
+    """Return parameters (size,) that are relative to a wild type (width,) as a map over all four bases.
+
+    It is in the wild-type gauge: every term that holds a base of the wild type is zero.
+    """
+    singles = np.zeros((genotype.width, 4))
+    bases = (wild[:, None] + 1 + np.arange(3)) % 4
+    np.put_along_axis(singles, bases, theta[: genotype.singles].reshape(-1, 3), 1)
+    pairs = np.zeros((genotype.pairs, 4, 4))
+    if genotype.pairs:
+        first, second = genotype.pair_sites()
+        number = np.arange(genotype.pairs)[:, None, None]
+        pairs[number, bases[first][:, :, None], bases[second][:, None, :]] = theta[genotype.singles :].reshape(-1, 3, 3)
+    return Parameters(0.0, singles, pairs)
+
+
+def fixed(genotype: LinearMap, parameters: Parameters, frequencies: Array) -> Parameters:
+    """Return the same map in the hierarchical gauge of some base frequencies; every variant scores as before.
+
+    Each single term is zero on average over the bases of its site, and each pair term on average over those of either
+    site, so that as much as can be is said by the constant, then by single terms. Frequencies of one quarter give the
+    uniform gauge, those of a library the empirical gauge, and the wild type's own (ones and zeros) the wild-type gauge.
+
+    Parameters
+    ----------
+    genotype
+        The map.
+    parameters
+        In any gauge.
+    frequencies : (width, 4)
+        Of the bases at each site; each row sums to 1.
+
+    References
+    ----------
+    Posfai et al., Gauge fixing for sequence-function relationships, 2025, 10.1371/journal.pcbi.1012818.
+    """
+    constant, singles, pairs = parameters.constant, parameters.singles.copy(), parameters.pairs
+    if len(pairs):
+        first, second = genotype.pair_sites()
+        over_first = np.einsum("pab,pa->pb", pairs, frequencies[first])
+        over_second = np.einsum("pab,pb->pa", pairs, frequencies[second])
+        over_both = np.einsum("pb,pb->p", over_first, frequencies[second])
+        pairs = pairs - over_first[:, None, :] - over_second[:, :, None] + over_both[:, None, None]
+        np.add.at(singles, first, over_second - over_both[:, None])
+        np.add.at(singles, second, over_first - over_both[:, None])
+        constant += float(over_both.sum())
+    means = (singles * frequencies).sum(1)
+    return Parameters(constant + float(means.sum()), singles - means[:, None], pairs)
+
+
+def single_terms(wild: Array, frequencies: Array) -> Array:
+    """Return the matrix (4 x width, 3 x width) that turns additive parameters into the single terms of a gauge.
+
+    It carries covariances from the one to the other.
+    """
+    width = len(wild)
+    whole = np.zeros((width, 4, width, 3))
+    sites = np.arange(width)
+    for change in range(3):
+        base = (wild + 1 + change) % 4
+        whole[sites, base, sites, change] += 1
+        whole[sites, :, sites, change] -= frequencies[sites, base][:, None]
+    return whole.reshape(4 * width, 3 * width)

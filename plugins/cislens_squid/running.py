@@ -1,0 +1,173 @@
+"""One run of SQUID: a library, its answers, and a surrogate for each target, sequence after sequence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, cast, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from cislens import Attributions, Context, MotifReport, Sequences, Targeted
+from cislens.report import Validity
+from cislens.sequences.codes import codes_with_n
+from cislens_squid.describing import Described, describe
+from cislens_squid.fitting import Form, Penalties, fit
+from cislens_squid.genotype import GenotypeMap, LinearMap, Order
+from cislens_squid.library import Library, mutable_sites
+from cislens_squid.module_map import module_map
+from cislens_squid.mutagenesis import (
+    Substitutions,
+    all_double_mutants,
+    all_single_mutants,
+    exact_mutagenesis,
+    partial_mutagenesis,
+)
+from cislens_squid.noise import Noise
+from cislens_squid.nonlinearity import Nonlinearity
+from cislens_squid.ridge import RIDGE, fit_by_ridge
+from cislens_squid.squid import Squid
+from cislens_squid.surrogate import Surrogate, fit_surrogate
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Array = npt.NDArray[Any]
+POOR = 0.5  # share of the held-out variance below which a surrogate does not stand for the model
+OF_PREDICTING = 0.8  # share of the work on a sequence, as progress counts it
+AGREEMENT = "correlation_with_single_mutants"
+
+
+def explained(squid: Squid, oracle: Targeted, sequences: Sequences, context: Context) -> MotifReport:
+    """Return the report of the sequences."""
+    described = [
+        _of_sequence(squid, oracle, onehot, context, i, len(sequences)) for i, onehot in enumerate(sequences.onehot)
+    ]
+    targets = [str(target) for target in oracle.targets]
+    by_target = list(zip(*described, strict=True))
+    measures = {
+        name: np.array([[found.measures[name] for found in row] for row in by_target])
+        for name in described[0][0].measures
+    }
+    values, errors = (
+        np.array([[getattr(found, part) for found in row] for row in by_target]) for part in ("values", "errors")
+    )
+    return MotifReport(
+        sequences,
+        attributions=Attributions(values, gauge=squid.gauge, unit="target, as the latent phenotype"),
+        standard_errors=errors,
+        curves=_table([found.curve for row in described for found in row], targets, sequences.ids),
+        interactions=_table([found.interactions for row in described for found in row], targets, sequences.ids)
+        if "interactions" in squid.gives
+        else None,
+        validity=Validity(measures, warnings=_warnings(measures["r2_mode"], sequences.ids)),
+    )
+
+
+def _of_sequence(
+    squid: Squid, oracle: Targeted, onehot: Array, context: Context, i: int, n: int
+) -> tuple[Described, ...]:
+    """Describe one sequence's surrogates, one a target."""
+    rng = context.rng(i)
+    library = local_library(squid, onehot, rng)
+    order = rng.permutation(len(library))
+
+    def blocks() -> Iterator[Array]:
+        done = 0
+        for block in library.blocks():
+            yield block
+            done += len(block)
+            context.progress(i + OF_PREDICTING * done / len(library), n)
+
+    answers = oracle.predict(blocks()).astype(np.float64)
+    effects = _single_effects(oracle, onehot, library, context.predictions[i])
+    found = []
+    for t in range(len(oracle.targets)):
+        surrogate = fitted(squid, library, answers[:, t], order)
+        described = describe(surrogate, library, answers[:, t], squid.gauge, squid.interactions)
+        described.measures[AGREEMENT] = _agreement(described.values, effects[:, t], library)
+        found.append(described)
+        context.progress(i + OF_PREDICTING + (1 - OF_PREDICTING) * (t + 1) / len(oracle.targets), n)
+    return tuple(found)
+
+
+def local_library(squid: Squid, onehot: Array, rng: np.random.Generator) -> Library:
+    """Return the library of a sequence (length, 4), the wild type first."""
+    codes = codes_with_n(onehot)
+    sites = mutable_sites(codes, squid.span(len(codes)))
+    drawn = substituted(squid, len(sites), rng).after_wild_type()
+    return Library(codes, sites, codes[sites], drawn)
+
+
+def substituted(squid: Squid, width: int, rng: np.random.Generator) -> Substitutions:
+    """Return the substitutions of the variants of an element, its wild type left out."""
+    if squid.mutagenesis == "singles":
+        return all_single_mutants(width)
+    if squid.mutagenesis == "doubles":
+        return all_double_mutants(width)
+    n = squid.library - 1
+    if squid.mutagenesis == "exactly":
+        return exact_mutagenesis(width, n, squid.substitutions, rng)
+    return partial_mutagenesis(width, n, squid.rate, rng)
+
+
+def fitted(squid: Squid, library: Library, y: Array, order: Array) -> Surrogate:
+    """Fit the surrogate that the settings ask for to answers y (n,)."""
+    genotype: GenotypeMap
+    if squid.gp_map in get_args(Order):
+        genotype = LinearMap(library.width, cast(Order, squid.gp_map))
+    else:
+        genotype = module_map(squid.gp_map, library.width)
+    if squid.surrogate == "ridge":
+        return fit_surrogate(genotype, library, y, RIDGE, order, fit_by_ridge)
+    form = Form(
+        Nonlinearity(squid.nonlinearity, squid.monotonic, squid.nodes),
+        Noise(squid.noise, squid.noise_order),
+        Penalties(squid.penalty),
+        squid.patience,
+    )
+    return fit_surrogate(genotype, library, y, form, order, fit)
+
+
+def _single_effects(oracle: Targeted, onehot: Array, library: Library, wild: Array) -> Array:
+    """Return by how much each single mutant of the element changes the targets, (3 x width, t)."""
+    places = np.repeat(np.arange(library.width), 3)
+    bases = (library.wild[places] + 1 + np.tile(np.arange(3), library.width)) % 4
+    sites = np.stack([np.zeros(len(places), np.intp), library.sites[places], bases], 1)
+    answers = np.empty((len(sites), len(oracle.targets)))
+    for rows, values in oracle.substitutions(onehot[None], sites):
+        answers[rows] = values
+    return np.asarray(answers - wild)
+
+
+def _agreement(values: Array, effects: Array, library: Library) -> float:
+    """Return the correlation of the map's single substitutions with the model's; NaN where either does not vary."""
+    inside = values[library.sites]
+    bases = (library.wild[:, None] + 1 + np.arange(3)) % 4
+    ours = np.take_along_axis(inside, bases, 1) - np.take_along_axis(inside, library.wild[:, None].astype(int), 1)
+    if not (ours.std() > 0 and effects.std() > 0):
+        return float("nan")
+    return float(np.corrcoef(ours.ravel(), effects)[0, 1])
+
+
+def _table(parts: list[pd.DataFrame], targets: list[str], ids: tuple[str, ...]) -> pd.DataFrame:
+    """Return the rows of all sequences and targets, with both named."""
+    import pandas as pd
+
+    names = [(target, name) for name in ids for target in targets]
+    named = [part.assign(target=target, sequence=name) for part, (target, name) in zip(parts, names, strict=True)]
+    filled = [part for part in named if len(part)] or named[:1]
+    columns = ["target", "sequence", *parts[0].columns]
+    return pd.concat(filled, ignore_index=True)[columns]
+
+
+def _warnings(r2: Array, ids: tuple[str, ...]) -> tuple[str, ...]:
+    poor = [name for name, worst in zip(ids, r2.min(0), strict=True) if not worst >= POOR]
+    if not poor:
+        return ()
+    named = ", ".join(poor[:3]) + (", ..." if len(poor) > 3 else "")
+    return (
+        f"the surrogate explains less than half of the variance of held-out variants of {len(poor)} of {len(ids)} "
+        f"sequences ({named}): do not read its parameters there as what the model does; a larger library, a lower "
+        "rate, a window or a pairwise map may fit better",
+    )
