@@ -14,7 +14,7 @@ from cislens import Context, Fitted, Motif, MotifReport, Sequences, SetExplainer
 from cislens.errors import CislensError
 from cislens_filters.nullification import nullified
 from cislens_filters.units import units_of
-from cislens_filters.windows import Seen, seen
+from cislens_filters.windows import Active, Seen, seen
 
 Array = npt.NDArray[Any]
 FEW = 10  # windows of which an average says little
@@ -63,9 +63,12 @@ class Filters(SetExplainer):
 
     A filter's value is read after its nonlinearity. With windows="all", as Kelley et al. do, every window counts whose
     value is at least `share` of the filter's largest over all windows of all sequences; windows="best" with share=0 is
-    Alipanahi et al.'s: of each sequence the window of its largest value, where that is above 0. Deeper layers have
-    wider windows, their receptive fields. The counts of bases are the motif, LAYER.NUMBER; a filter that is never above
-    0, or always the same, is dead and listed.
+    Alipanahi et al.'s: of each sequence the window of its largest value, where that is above 0. The largest of all is
+    an extreme, which one lucky window can raise until hardly another reaches half of it, and an average of four windows
+    is one of chance: so `least` windows count in any case, which neither paper asks; least=0 is theirs.
+
+    Deeper layers have wider windows, their receptive fields. The counts of bases are the motif, LAYER.NUMBER; a filter
+    that is never above 0, or always the same, is dead and listed.
 
     A motif shows what a filter sees, not what the model makes of it: `nullify` tells what the targets lose without it.
     It depends on the sequences: in random ones half the maximum is less of a match than in ones that hold the motif.
@@ -87,18 +90,22 @@ class Filters(SetExplainer):
         "all", "Windows that count: all above the share, or each sequence's best."
     )
     share: float = setting(0.5, "Share of a filter's largest value that a window must reach, 0 to 1.")
+    least: int = setting(20, "Windows that count at least, those of the largest values above 0; 0 asks for none.")
     nullify: tuple[int, ...] = setting((), "Numbers of filters to hold at 0, to see what the targets lose.")
 
     def __post_init__(self) -> None:
         if not 0 <= self.share <= 1:
             raise CislensError(f"filters needs a share in 0 to 1, got {self.share}")
+        if self.least < 0:
+            raise CislensError(f"filters needs a least number of windows of 0 or more, got {self.least}")
 
     def fit(self, oracle: Targeted, training: Sequences, context: Context) -> FittedFilters:
         """Return the motifs, from two passes over the sequences and one for each filter that is nullified."""
         units = units_of(oracle.layers(), self.layer)
         if not units.inside(training.length, training.length):
             raise CislensError(f"sequences must hold the {units.width} bp that a filter sees, got {training.length} bp")
-        found = seen(oracle, units, training, self.share, self.windows == "best", context.progress)
+        active = Active(self.share, self.least, self.windows == "best")
+        found = seen(oracle, units, training, active, context.progress)
         sites = found.counts[:, 0].sum(-1)
         dead = ~(found.largest > 0) | (found.largest <= found.smallest)
         prefix = "_".join(units.layer.split())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,30 +25,66 @@ class Seen(NamedTuple):
     counts: Array
 
 
-def seen(
-    oracle: Targeted, units: Units, sequences: Sequences, share: float, best_only: bool, progress: Progress
-) -> Seen:
+@dataclass(frozen=True)
+class Active:
+    """Say which windows activate a unit: those where its value is above 0, and large.
+
+    Parameters
+    ----------
+    share
+        Of its largest value over all windows; as large are those that count.
+    least
+        How many windows, those of its largest values, count all the same where fewer are as large.
+    best_only
+        Whether of each sequence only the window of its largest value may count, the first of several.
+    """
+
+    share: float
+    least: int
+    best_only: bool
+
+    def ranked(self, values: Array) -> Array:
+        """Return the values (n, positions, units) of windows that may count, minus infinity for the others.
+
+        Windows whose value is NaN never do.
+        """
+        known = np.where(np.isnan(values), -np.inf, values)
+        if not self.best_only:
+            return known
+        best = np.arange(values.shape[1])[:, None] == known.argmax(1)[:, None] if values.shape[1] else True
+        return np.asarray(np.where(best, known, -np.inf))
+
+    def top(self, ranked: Array) -> Array:
+        """Return the largest values of each unit, (least, units), one at least; the first is the smallest of them."""
+        flat = ranked.reshape(-1, ranked.shape[-1])
+        kept = max(self.least, 1)
+        padded = np.concatenate([np.full((kept, flat.shape[1]), -np.inf), flat])
+        return np.asarray(np.partition(padded, -kept, axis=0)[-kept:])
+
+    def threshold(self, top: Array) -> Array:
+        """Return the least value of a window that counts, (units,), from `top` of all windows."""
+        asked = self.share * top.max(0)
+        return np.asarray(np.minimum(asked, top[0]) if self.least else asked)
+
+
+def seen(oracle: Targeted, units: Units, sequences: Sequences, active: Active, progress: Progress) -> Seen:
     """Return the bases of the windows that activate each unit.
 
-    A window counts where the unit's value is above 0 and at least `share` of its largest value over all windows; with
-    `best_only`, of each sequence only the window of its largest value, the first of several. Windows that reach over an
-    end or hold N are left out of both passes.
+    Windows that reach over an end or hold N are left out of both passes.
     """
     total = 2 * len(sequences)
-    smallest, largest = np.array(np.inf), np.array(-np.inf)
+    smallest, top = np.array(np.inf), np.empty((0, 0))
     for done, (_, values) in enumerate(_blocks(oracle, units, sequences), 1):
         smallest = np.minimum(smallest, np.where(np.isnan(values), np.inf, values).min((0, 1), initial=np.inf))
-        largest = np.maximum(largest, np.where(np.isnan(values), -np.inf, values).max((0, 1), initial=-np.inf))
+        found = active.top(active.ranked(values))
+        top = active.top(np.concatenate([top, found])) if top.size else found
         progress(min(done * BLOCK, len(sequences)), total)
-    counts = np.zeros((*largest.shape, units.width, 4), np.int64)
+    counts = np.zeros((top.shape[1], units.width, 4), np.int64)
     for done, (windows, values) in enumerate(_blocks(oracle, units, sequences), 1):
-        taken = (values > 0) & (values >= share * largest)
-        if best_only:
-            ranked = np.where(np.isnan(values), -np.inf, values)
-            taken &= np.arange(values.shape[1])[:, None] == ranked.argmax(1)[:, None]
-        counts += _counted(taken, windows, units)
+        ranked = active.ranked(values)
+        counts += _counted((ranked > 0) & (ranked >= active.threshold(top)), windows, units)
         progress(len(sequences) + min(done * BLOCK, len(sequences)), total)
-    return Seen(smallest, largest, counts)
+    return Seen(smallest, top.max(0), counts)
 
 
 def _blocks(oracle: Targeted, units: Units, sequences: Sequences) -> Iterator[tuple[Array, Array]]:

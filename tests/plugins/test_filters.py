@@ -31,8 +31,9 @@ def motifs_of(toy, sequences: Sequences, explainer: Filters):
     return explain(toy, sequences, explainer, TARGETS, run=Run(block=len(sequences)))
 
 
-def windows_by_hand(toy, sequences: Sequences, layer: str, share: float, best: bool) -> dict[int, np.ndarray]:
+def windows_by_hand(toy, sequences: Sequences, explainer: Filters) -> dict[int, np.ndarray]:
     """Count by the definition, one window at a time."""
+    layer = explainer.layer
     seen = next(one for one in toy.layers() if one.name == layer)
     values = toy.activations(sequences.onehot, layer, pre=False)
     counts: dict[int, np.ndarray] = {}
@@ -45,20 +46,27 @@ def windows_by_hand(toy, sequences: Sequences, layer: str, share: float, best: b
                 window = onehot[start : start + seen.receptive_field] if start >= 0 else onehot[:0]
                 if len(window) == seen.receptive_field and window.any(1).all():
                     mine.append((values[row, position, unit], window))
-            found += [max(mine, key=lambda pair: pair[0])] if best and mine else mine
-        largest = max(value for value, _ in found)
-        taken = [window for value, window in found if value > 0 and value >= share * largest]
+            found += [max(mine, key=lambda pair: pair[0])] if explainer.windows == "best" and mine else mine
+        ordered = sorted((value for value, _ in found), reverse=True)
+        least = explainer.share * ordered[0]
+        if explainer.least:
+            least = min(least, ordered[min(explainer.least, len(ordered)) - 1])
+        taken = [window for value, window in found if value > 0 and value >= least]
         if taken:
             counts[unit] = np.sum(taken, axis=0, dtype=int)
     return counts
 
 
 @pytest.mark.parametrize("layer", ["conv1", "pool1", "conv2"])
-@pytest.mark.parametrize(("windows", "share"), [("all", 0.5), ("all", 0.9), ("best", 0.0)])
-def test_counts_are_those_of_windows_taken_one_by_one(layer: str, windows: str, share: float) -> None:
+@pytest.mark.parametrize(
+    ("windows", "share", "least"),
+    [("all", 0.5, 0), ("all", 0.5, 20), ("all", 1.0, 3), ("best", 0.0, 0), ("best", 1.0, 7), ("best", 1.0, 1000)],
+)
+def test_counts_are_those_of_windows_taken_one_by_one(layer: str, windows: str, share: float, least: int) -> None:
     toy, sequences = ConvPoolToy(40), random_sequences(150, unknown=0.02)
-    report = motifs_of(toy, sequences, Filters(layer=layer, windows=windows, share=share))
-    expected = windows_by_hand(toy, sequences, layer, share, windows == "best")
+    explainer = Filters(layer=layer, windows=windows, share=share, least=least)
+    report = motifs_of(toy, sequences, explainer)
+    expected = windows_by_hand(toy, sequences, explainer)
     assert report.motifs
     for motif in report.motifs:
         unit = int(motif.id.removeprefix(f"{layer}."))
@@ -145,6 +153,8 @@ def test_a_model_without_layers_is_refused() -> None:
 def test_a_share_that_is_none_is_refused() -> None:
     with pytest.raises(CislensError, match="share in 0 to 1"):
         Filters(share=1.5)
+    with pytest.raises(CislensError, match="0 or more, got -1"):
+        Filters(least=-1)
 
 
 # ---- dead filters, and what is lost without one --------------------------------------------------------------

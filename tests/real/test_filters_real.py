@@ -17,12 +17,12 @@ pytestmark = [pytest.mark.real, pytest.mark.torch]
 SEQUENCES, LENGTH = 4000, 200
 
 
-@pytest.fixture(scope="module")
-def pairs(real_data: Path) -> list[tuple[Motif, Motif]]:
+@pytest.fixture(scope="module", params=[0, 1], ids="seed {}".format)
+def pairs(real_data: Path, request: pytest.FixtureRequest) -> list[tuple[Motif, Motif]]:
     """Each filter's motif as we rebuild it and as it was published, which was from real sequences."""
     folder = real_data / "checkpoints/explainn_remap"
     oracle = open_oracle("arch:explainn@torch", folder / "model_epoch_best_4.pth")
-    bases = np.random.default_rng(0).integers(0, 4, (SEQUENCES, LENGTH))
+    bases = np.random.default_rng(request.param).integers(0, 4, (SEQUENCES, LENGTH))
     sequences = Sequences.from_onehot(np.eye(4, dtype=np.uint8)[bases])
     rebuilt = explain(oracle, sequences, Filters(), "0", run=Run(block=SEQUENCES)).motifs
     published = {motif.id.removeprefix("filter"): motif for motif in read_motifs(folder / "explainn_filters.meme")}
