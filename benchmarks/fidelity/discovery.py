@@ -43,7 +43,7 @@ LOGIC: dict[str, Callable[[Array, Array], Array]] = {
     "redundant": lambda a, b: a + b - a * b / 2,
     "repressive": lambda a, b: a - 0.7 * a * b - 0.3 * b,
 }
-SLOPE, PRESENT = 40, 0.85  # a motif is present from 0.85 of its best match on; sites have 0.9 at least, chance less
+SLOPE, PRESENT = 100, 0.9  # a motif is present from 0.9 of its best match on, as all sites are and chance is not
 
 
 def closed_form(logic: str) -> Oracle:
@@ -210,7 +210,7 @@ def cells() -> Iterator[Cell]:
         for seed in ground_truth.SEEDS:
             name, fixed = f"mem_{logic}_strong.{seed}", {**settings, "grammar": f"mem_{logic}_strong", "seed": seed}
             run = partial(planted, lambda _, logic=logic: closed_form(logic), logic, seed)
-            yield Cell(f"discovery.closed_form.{name}", run, fixed)
+            yield Cell(f"discovery.closed_form.{name}", run, {**fixed, "slope": SLOPE, "present": PRESENT})
             run = partial(planted, partial(trained, logic, seed), logic, seed)
             yield Cell(f"discovery.trained.{name}", run, {**fixed, "network": ground_truth.RESIDUAL})
     if "CISLENS_REAL_DATA" in os.environ:
