@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 
 from cislens import MotifReport
 from cislens.derivation import derive
-from cislens.discovery import Instances
+from cislens.discovery import Instances, calling
 from cislens.discovery.calling import Calls, standing_apart
+from cislens.discovery.maps import maps_of
 from cislens.discovery.matching import Matching
+from cislens.discovery.seqlets import PASSES, null_maps
 from cislens.errors import CislensError, ReportError
 from cislens.motif import Motif
 from cislens.report import Attributions, Masks, Provenance
@@ -113,6 +115,22 @@ def places(report: MotifReport) -> list[tuple[str, int, str]]:
 def test_instances_are_called_where_motif_and_map_agree_and_nowhere_else() -> None:
     report, expected = planted()
     assert places(derive(report, Instances())) == expected
+
+
+def test_maps_are_the_contributions_however_the_sequences_are_cut(monkeypatch) -> None:
+    report, _ = planted(11)
+    monkeypatch.setattr("cislens.discovery.maps.BLOCK", 3)
+    np.testing.assert_array_equal(maps_of(report), report.contributions())
+
+
+def test_chance_maps_are_drawn_once_for_all_motifs(monkeypatch) -> None:
+    report, _ = planted()
+    drawn: list[int] = []
+    monkeypatch.setattr(calling, "null_maps", lambda *given: drawn.append(1) or null_maps(*given))
+    for motifs in (report.motifs[:1], report.motifs):
+        drawn.clear()
+        derive(replace(report, motifs=motifs), Instances())
+        assert len(drawn) == PASSES
 
 
 def test_rows_say_the_strand_the_match_and_what_the_window_contributes() -> None:

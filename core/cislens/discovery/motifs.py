@@ -34,7 +34,8 @@ class Motifs(Derivation):
     Windows of contribution-weighted sequence around them are clustered by their best shift and strand, and the
     sequences of a cluster are its motif (counts). A cluster must be larger than any that the same seqlets give once the
     bases are shuffled, so that a map which is smooth, but says nothing, gives no motif. What raises a target and what
-    lowers it are kept apart, and motifs that stand side by side are too where each is a seqlet of its own.
+    lowers it are kept apart, and motifs that stand side by side are too where each is a seqlet of its own. Two that
+    touch at one distance wherever they are found are one motif: neither maps nor bases tell where the one ends.
 
     It needs nothing but what cislens always has. TF-MoDISco (Shrikumar et al. 2018, 10.48550/arXiv.1811.00416), whose
     idea this is, compares hypothetical contributions too, and refines clusters in more steps.
