@@ -68,7 +68,8 @@ USE = """
 A network need not use each planted instance: of a redundant pair, one that takes the maximum uses the stronger alone,
 and no map of it can show the other. So the same instances are told apart by intervention: one is in use where random
 bases in its place (20 draws) change the answer on average by more than at 99% of 500 windows of the same sequences
-where nothing is planted, whose change is the noise.
+where nothing is planted, whose change is the noise. Of the cooperative set, what is in use and not called is a motif
+without its partner, of which no single substitution changes the answer, while the loss of the whole does.
 
 | oracle | set, seed | in use | their change | their recall | not in use | their change | noise | their recall |
 |---|---|---|---|---|---|---|---|---|
