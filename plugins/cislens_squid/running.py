@@ -28,6 +28,7 @@ from cislens_squid.nonlinearity import Nonlinearity
 from cislens_squid.ridge import RIDGE, fit_by_ridge
 from cislens_squid.squid import Squid
 from cislens_squid.surrogate import Surrogate, fit_surrogate
+from cislens_squid.surrogate_settings import SurrogateSettings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -111,20 +112,20 @@ def substituted(squid: Squid, width: int, rng: np.random.Generator) -> Substitut
     return partial_mutagenesis(width, n, squid.rate, rng)
 
 
-def fitted(squid: Squid, library: Library, y: Array, order: Array) -> Surrogate:
+def fitted(settings: SurrogateSettings, library: Library, y: Array, order: Array) -> Surrogate:
     """Fit the surrogate that the settings ask for to answers y (n,)."""
     genotype: GenotypeMap
-    if squid.gp_map in get_args(Order):
-        genotype = LinearMap(library.width, cast(Order, squid.gp_map))
+    if settings.gp_map in get_args(Order):
+        genotype = LinearMap(library.width, cast(Order, settings.gp_map))
     else:
-        genotype = module_map(squid.gp_map, library.width)
-    if squid.surrogate == "ridge":
+        genotype = module_map(settings.gp_map, library.width)
+    if settings.surrogate == "ridge":
         return fit_surrogate(genotype, library, y, RIDGE, order, fit_by_ridge)
     form = Form(
-        Nonlinearity(squid.nonlinearity, squid.monotonic, squid.nodes),
-        Noise(squid.noise, squid.noise_order),
-        Penalties(squid.penalty),
-        squid.patience,
+        Nonlinearity(settings.nonlinearity, settings.monotonic, settings.nodes),
+        Noise(settings.noise, settings.noise_order),
+        Penalties(settings.penalty),
+        settings.patience,
     )
     return fit_surrogate(genotype, library, y, form, order, fit)
 

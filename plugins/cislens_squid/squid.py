@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Literal, Self
 
 from cislens import CislensError, Context, Explainer, MotifReport, Sequences, Targeted, setting
+from cislens_squid.surrogate_settings import SurrogateSettings
 
 FEWEST = 1_000  # variants below which a budget is refused
 
 
 @dataclass(frozen=True)
-class Squid(Explainer):
+class Squid(SurrogateSettings, Explainer):
     """Fit an interpretable surrogate to the model's answers around each sequence, and read it.
 
     A library of mutated copies of the sequence is predicted; a surrogate is fitted to the answers by maximum
@@ -45,39 +46,19 @@ class Squid(Explainer):
     rate: float = setting(0.1, "share of the bases that change, where mutagenesis is poisson")
     substitutions: int = setting(10, "bases that change, where mutagenesis is exactly")
     window: str | None = setting(None, "the only bp that change, as START-END (from 0, end left out); none: all")
-    surrogate: Literal["latent", "ridge"] = setting(
-        "latent", "latent: map, nonlinearity and noise; ridge: least squares with a cross-validated penalty"
-    )
-    gp_map: str = setting("additive", "additive, neighbour, pairwise, or FILE.py:FACTORY of a torch module")
-    nonlinearity: Literal["tanh", "linear"] = setting("tanh", "from latent phenotype to most probable answer")
-    monotonic: bool = setting(True, "whether the nonlinearity never falls")
-    nodes: int = setting(50, "hyperbolic tangents that the nonlinearity sums")
-    noise: Literal["skewed_t", "student", "cauchy", "gaussian"] = setting("skewed_t", "how answers scatter")
-    noise_order: int = setting(2, "of the polynomials by which the scatter depends on the answer; 0: it does not")
-    gauge: Literal["uniform", "empirical", "wild-type"] = setting(
-        "uniform", "at each position zero on average over: the four bases, the library's bases, the own base"
-    )
-    penalty: float = setting(3.0, "of squared parameters; 1: a prior under which the latent phenotype varies by one")
-    patience: int = setting(50, "iterations without a better validation likelihood before a fit ends")
-    interactions: int = setting(20_000, "strongest pair terms that the report keeps of a sequence and target")
 
     def __post_init__(self) -> None:
-        sizes = {"library": 50, "substitutions": 1, "nodes": 1, "noise_order": 0, "patience": 1, "interactions": 0}
-        for name, least in sizes.items():
-            if getattr(self, name) < least:
-                raise CislensError(f"squid's {name} must be at least {least}, got {getattr(self, name)}")
-        if not 0 < self.rate <= 1 or not 0 <= self.penalty < float("inf"):
-            raise CislensError(
-                f"squid's rate must lie above 0 and at most at 1, and its penalty must not be negative, got "
-                f"{self.rate} and {self.penalty}"
-            )
+        super().__post_init__()
+        self.require_at_least(library=50, substitutions=1)
+        if not 0 < self.rate <= 1:
+            raise CislensError(f"squid's rate must lie above 0 and at most at 1, got {self.rate}")
         if self.window is not None and re.fullmatch(r"\d+-\d+", self.window) is None:
             raise CislensError(f"squid's window is written START-END, such as 100-140, got {self.window!r}")
 
     @property
     def gives(self) -> tuple[str, ...]:
         """Pair terms come of maps that have them."""
-        return self.emits if self.gp_map in ("neighbour", "pairwise") else ("attributions", "curves")
+        return self.emits if self.has_pairs else ("attributions", "curves")
 
     def span(self, length: int) -> tuple[int, int]:
         """Return where the window begins and ends in a sequence of a length in bp."""

@@ -1,0 +1,47 @@
+"""The settings of a surrogate, which all explainers that fit one share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from cislens import CislensError, setting
+
+
+@dataclass(frozen=True)
+class SurrogateSettings:
+    """Say what surrogate is fitted and how it is read; an explainer inherits these fields beside its own."""
+
+    name: ClassVar[str]
+
+    surrogate: Literal["latent", "ridge"] = setting(
+        "latent", "latent: map, nonlinearity and noise; ridge: least squares with a cross-validated penalty"
+    )
+    gp_map: str = setting("additive", "additive, neighbour, pairwise, or FILE.py:FACTORY of a torch module")
+    nonlinearity: Literal["tanh", "linear"] = setting("tanh", "from latent phenotype to most probable answer")
+    monotonic: bool = setting(True, "whether the nonlinearity never falls")
+    nodes: int = setting(50, "hyperbolic tangents that the nonlinearity sums")
+    noise: Literal["skewed_t", "student", "cauchy", "gaussian"] = setting("skewed_t", "how answers scatter")
+    noise_order: int = setting(2, "of the polynomials by which the scatter depends on the answer; 0: it does not")
+    gauge: Literal["uniform", "empirical", "wild-type"] = setting(
+        "uniform", "at each position zero on average over: the four bases, the library's bases, the own base"
+    )
+    penalty: float = setting(3.0, "of squared parameters; 1: a prior under which the latent phenotype varies by one")
+    patience: int = setting(50, "iterations without a better validation likelihood before a fit ends")
+    interactions: int = setting(20_000, "strongest pair terms that the report keeps of a surrogate")
+
+    def __post_init__(self) -> None:
+        self.require_at_least(nodes=1, noise_order=0, patience=1, interactions=0)
+        if not 0 <= self.penalty < float("inf"):
+            raise CislensError(f"{self.name}'s penalty must not be negative, got {self.penalty}")
+
+    def require_at_least(self, **least: float) -> None:
+        """Raise `CislensError` where a setting is smaller than it may be."""
+        for name, smallest in least.items():
+            if getattr(self, name) < smallest:
+                raise CislensError(f"{self.name}'s {name} must be at least {smallest}, got {getattr(self, name)}")
+
+    @property
+    def has_pairs(self) -> bool:
+        """Whether the map has pair terms that a report can show."""
+        return self.gp_map in ("neighbour", "pairwise")
