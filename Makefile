@@ -67,9 +67,11 @@ benchmarks: benchmark-env ## measure beside peers; needs CISLENS_REAL_DATA
 	$(BIN)/python benchmarks/predict.py keras
 	$(BIN)/python benchmarks/predict.py onnx
 	$(BIN)/python benchmarks/ism.py
+	$(BIN)/python benchmarks/deeplift.py
 	$(BIN)/python benchmarks/simulate.py
 	$(BIN)/python benchmarks/variants.py
 	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/report_memory.py
 	$(BIN)/python benchmarks/table.py
 
 clean: ## remove everything that was built, .venv too

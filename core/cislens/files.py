@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Files that are there whole or not at all, and what to say where they cannot be written."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from cislens.errors import ReportError
 
 UNFINISHED = ".unfinished-"  # in the name of a file that is being written, before the number of its process
 
@@ -22,7 +24,8 @@ def whole_file(path: Path) -> Iterator[Path]:
     path
         Of the file.
     """
-    unfinished = path.with_name(f"{path.name}{UNFINISHED}{os.getpid()}")
+    # With the suffix at the end, by which some writers choose the format.
+    unfinished = path.with_name(f"{path.name}{UNFINISHED}{os.getpid()}{path.suffix}")
     try:
         yield unfinished
         unfinished.replace(path)
@@ -42,3 +45,15 @@ def remove_unfinished(path: Path) -> None:
     for left in path.parent.glob("*"):
         if left.name.startswith(f"{path.name}{UNFINISHED}"):
             left.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn a full disk or a missing permission into a sentence."""
+    try:
+        yield
+    except OSError as error:
+        raise ReportError(
+            f"{path} must be writable, got {error.strerror or error}: mend that and start the same run again, "
+            "what is finished is kept"
+        ) from error

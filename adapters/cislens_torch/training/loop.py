@@ -121,7 +121,7 @@ class Training:
         return self._finite("training", float(total) / self.steps, done), waiting
 
     def _set_learning_rate(self, optimiser: torch.optim.Optimizer, step: int) -> None:
-        """Follow the schedule, which depends on the step alone: a run that goes on after a kill takes the same rates."""
+        """Follow the schedule, which depends on the step alone, so that a run that goes on takes the same rates."""
         if self.trainer.schedule == "cosine":
             share = step / (self.trainer.epochs * self.steps)
             for group in optimiser.param_groups:

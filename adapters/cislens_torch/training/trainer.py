@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from cislens.errors import CislensError
+from cislens.files import writing
+from cislens.lock import Lock
 from cislens.settings import setting
 from cislens.training import Trainer, TrainingContext, TrainingData
 
@@ -74,7 +76,13 @@ class TorchTrainer(Trainer):
         self._check()
         from cislens_torch.training.loop import Training
 
-        return Training(self, data, folder, context).run()
+        lock = Lock(folder.with_name(f"{folder.name}.lock"), f"the folder {folder}")
+        with writing(folder):
+            lock.acquire()
+        try:
+            return Training(self, data, folder, context).run()
+        finally:
+            lock.release()
 
     def _check(self) -> None:
         if self.reverse_complement and self.batch_size % 2:

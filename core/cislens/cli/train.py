@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -66,23 +64,9 @@ def train(
         raise typer.BadParameter("say what to train on: a grammar, or a file", param_hint="DATA")
     trainer = parse_trainer(name)
     training = _data(data, (epoch_size, validation_size, test_size), read)
-    with _one_writer(output), progress_bar(trainer.name) as progress:
+    with progress_bar(trainer.name) as progress:
         checkpoint = trainer.train(training, output, TrainingContext(seed, progress, note, overwrite))
     _tell(checkpoint, json)
-
-
-@contextmanager
-def _one_writer(output: Path) -> Iterator[None]:
-    from cislens.lock import Lock
-    from cislens.report.store_json import writing
-
-    lock = Lock(output.with_name(f"{output.name}.lock"), f"the folder {output}")
-    with writing(output):
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _data(data: str, sizes: tuple[int, int, int], read: TrainingDataOptions) -> TrainingData:

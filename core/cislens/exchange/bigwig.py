@@ -14,9 +14,10 @@ import numpy.typing as npt
 from cislens.errors import CislensError, ReportError
 from cislens.exchange.averaging import averaged
 from cislens.exchange.blocks import ReportBlocks
-from cislens.exchange.exporter import Exported, Exporter, paths_of, written_whole
+from cislens.exchange.exporter import Exported, Exporter, paths_of
 from cislens.exchange.maps import GAUGE_HELP, ExportGauge, observed
 from cislens.exchange.places import Places, places_of
+from cislens.files import whole_file
 from cislens.sequences.files import require_file
 from cislens.sequences.genome import open_genome
 from cislens.settings import setting
@@ -67,7 +68,7 @@ class BigWig(Exporter):
         with TemporaryDirectory(dir=path.parent, prefix=".cislens-") as scratch:
             values = _projected(report, places, Path(scratch) / "maps.npy", self.gauge)
             for target, file in enumerate(paths):
-                with written_whole(file) as unfinished, closing(pyBigWig.open(str(unfinished), "w")) as opened:
+                with whole_file(file) as unfinished, closing(pyBigWig.open(str(unfinished), "w")) as opened:
                     opened.addHeader(list(sizes.items()))
                     if not _add(opened, values[target], places, order, sizes):
                         raise ReportError(

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
@@ -129,17 +128,6 @@ def parse_exporter(text: str) -> Exporter:
 
     exporter: Exporter = settings.named(text, registry().exporter)
     return exporter
-
-
-@contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
-    """Yield the name under which a file is made; it gets its own when all went well, and only then."""
-    unfinished = path.with_name(f"unfinished-{path.name}")
-    try:
-        yield unfinished
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def paths_of(path: Path, suffix: str, targets: Sequence[str]) -> tuple[Path, ...]:

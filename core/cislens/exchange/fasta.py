@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from cislens.exchange.blocks import ReportBlocks
-from cislens.exchange.exporter import Exported, Exporter, written_whole
+from cislens.exchange.exporter import Exported, Exporter
+from cislens.files import whole_file
 from cislens.sequences import Region
 
 
@@ -23,7 +24,7 @@ class Fasta(Exporter):
 
         Readers take an id to end with its first space, so spaces in ids are written as _.
         """
-        with written_whole(path) as unfinished, unfinished.open("w", encoding="utf-8", newline="\n") as file:
+        with whole_file(path) as unfinished, unfinished.open("w", encoding="utf-8", newline="\n") as file:
             for block in report.blocks():
                 sequences = block.sequences
                 for name, region, text in zip(sequences.ids, sequences.regions, sequences.strings(), strict=True):

@@ -11,9 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from cislens.exchange.blocks import ReportBlocks
-from cislens.exchange.exporter import Exported, Exporter, paths_of, written_whole
+from cislens.exchange.exporter import Exported, Exporter, paths_of
 from cislens.exchange.maps import GAUGE_HELP, hypothetical
 from cislens.exchange.npz_stream import streamed_npz
+from cislens.files import whole_file
 from cislens.report import Attributions
 from cislens.sequences import Sequences
 from cislens.settings import setting
@@ -47,7 +48,7 @@ class ModiscoNpz(Exporter):
         with ExitStack() as stack:
 
             def opened(file: Path, dtype: npt.DTypeLike, beside: dict[str, Array], packed: bool) -> Any:
-                unfinished = stack.enter_context(written_whole(file))
+                unfinished = stack.enter_context(whole_file(file))
                 return stack.enter_context(streamed_npz(unfinished, shape, dtype, beside, packed))
 
             add_bases = opened(sequences, np.int8, _named(report.found.sequences), True)

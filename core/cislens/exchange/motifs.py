@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from cislens.exchange.blocks import ReportBlocks
-from cislens.exchange.exporter import Exported, Exporter, written_whole
+from cislens.exchange.exporter import Exported, Exporter
+from cislens.files import whole_file
 from cislens.motif_files import write_motifs
 
 
@@ -50,6 +51,6 @@ class Jaspar(Exporter):
 
 
 def _written(report: ReportBlocks, path: Path) -> Exported:
-    with written_whole(path) as unfinished:
+    with whole_file(path) as unfinished:
         write_motifs(report.found.motifs, unfinished)
     return Exported((path,))

@@ -11,8 +11,9 @@ import numpy.typing as npt
 
 from cislens.errors import ReportError
 from cislens.exchange.blocks import ReportBlocks
-from cislens.exchange.exporter import Exported, Exporter, written_whole
+from cislens.exchange.exporter import Exported, Exporter
 from cislens.exchange.places import Places, places_of
+from cislens.files import whole_file
 from cislens.report import TABLES
 from cislens.sequences.record import counted
 from cislens.settings import setting
@@ -113,5 +114,5 @@ def _scaled(scores: Array) -> Array:
 
 
 def _write(table: pd.DataFrame, path: Path) -> None:
-    with written_whole(path) as unfinished:
+    with whole_file(path) as unfinished:
         table.to_csv(unfinished, sep="\t", index=False, lineterminator="\n")

@@ -48,6 +48,8 @@ class Track:
         (n_report, length, 4), of a mask (n_report, length).
     rows
         For each sequence of the page its row in `values`, -1 where the report has none.
+    errors
+        (n_report, length, 4), standard errors of the values; None where they are not known.
     """
 
     label: str
@@ -59,6 +61,7 @@ class Track:
     centred: bool
     values: Array
     rows: tuple[int, ...]
+    errors: Array | None = None
 
     def at(self, sequence: int) -> Array | None:
         """Return what is known of a sequence, (length, 4), or (length, 1) where it is of the observed base alone."""
@@ -69,6 +72,13 @@ class Track:
         if self.kind == "mask":
             return values[:, None]
         return values if self.hypothetical else np.asarray(values.sum(-1, keepdims=True))
+
+    def errors_at(self, sequence: int) -> Array | None:
+        """Return the standard errors of what `at` returns, where all four bases have theirs."""
+        row = self.rows[sequence]
+        if row < 0 or self.errors is None or not self.hypothetical:
+            return None
+        return np.asarray(self.errors[row], float)
 
     def observed(self, sequence: int, onehot: Array) -> Array | None:
         """Return the height of each letter of the sequence, (length,)."""
@@ -172,9 +182,10 @@ def _tracks(label: str, report: MotifReport, numbers: list[int], rows: tuple[int
     if (maps := report.attributions) is not None:
         centred = maps.hypothetical and maps.gauge == "wild-type"
         note = GAUGES.get(maps.gauge, maps.gauge) if maps.hypothetical else "of the observed base only"
+        errors = report.standard_errors if report.standard_errors is not None else [None] * len(maps.values)
         tracks += [
-            Track(label, number, "map", maps.unit, note, maps.hypothetical, centred, values, rows)
-            for number, values in zip(numbers, maps.values, strict=True)
+            Track(label, number, "map", maps.unit, note, maps.hypothetical, centred, values, rows, known)
+            for number, values, known in zip(numbers, maps.values, errors, strict=True)
         ]
     if (masks := report.masks) is not None:
         note = f"{masks.meaning} positions, 0 to 1"

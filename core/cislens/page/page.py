@@ -10,17 +10,22 @@ from pathlib import Path
 from typing import Any
 
 from cislens.files import whole_file
-from cislens.page import sections
+from cislens.page import measures, sections
+from cislens.page.curve_figures import curve_figures
 from cislens.page.figures import static_logos, strip
 from cislens.page.gathering import Gathered, gather
 from cislens.page.instance_bands import Band, instance_bands
+from cislens.page.interaction_figures import interaction_figures
 from cislens.page.logo import GLYPHS
 from cislens.page.motif_rows import motifs
 from cislens.page.payload import Plan, build_payload, embed, plan
+from cislens.page.sequence_figures import Drawn
 from cislens.page.syntax_figures import pattern_rows, syntax_figures
 from cislens.report import MotifReport
 
 STRIPS = 6  # targets whose predictions are drawn
+# In the order in which each uses what stands before it.
+SCRIPTS = ("draw.js", "numbers.js", "draw_curve.js", "draw_pairs.js", "figures.js", "page.js")
 
 
 def write_page(reports: Mapping[str, MotifReport], path: str | Path, *, title: str | None = None) -> Path:
@@ -70,17 +75,19 @@ def render_page(reports: Mapping[str, MotifReport], *, title: str | None = None)
     gathered = gather(reports)
     held = plan(gathered)
     bands = instance_bands(gathered, held.sequences)
-    script = _asset("draw.js") + _asset("page.js")
+    pictures = {"curves": curve_figures(gathered, held), "interactions": interaction_figures(gathered, held)}
+    script = "".join(map(_asset, SCRIPTS))
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters["svg"] = Markup  # only for pictures that cislens drew, whose text is escaped
     template = environment.from_string(_asset("template.html.j2"))
     return template.render(
         **_context(gathered, held, bands),
+        pictures=pictures,
         title=title or _title(gathered),
         style=Markup(_asset("page.css")),
         script=Markup(script),
         script_hash=_hash(script),
-        payload=Markup(embed(build_payload(gathered, held, bands))),
+        payload=Markup(embed(build_payload(gathered, held, bands) | _drawn(pictures))),
     )
 
 
@@ -102,9 +109,9 @@ def _context(gathered: Gathered, held: Plan, bands: Sequence[Band]) -> dict[str,
         "strips": [pair for pair in strips if pair[1]],
         "has_maps": bool(gathered.tracks),
         "static_logos": static_logos(gathered),
-        "measures": sections.measures(gathered),
-        "summaries": sections.summaries(gathered),
-        "meanings": sections.meanings(gathered),
+        "measures": measures.measures(gathered),
+        "summaries": measures.summaries(gathered),
+        "meanings": measures.meanings(gathered),
         "dropped": drops,
         "total_dropped": total_dropped,
         "notes": sections.notes(gathered),
@@ -116,6 +123,10 @@ def _context(gathered: Gathered, held: Plan, bands: Sequence[Band]) -> dict[str,
         "steps": sections.steps(gathered),
         "provenance": sections.provenance(gathered),
     }
+
+
+def _drawn(pictures: Mapping[str, Drawn]) -> dict[str, Any]:
+    return {name: list(drawn.pictures) for name, drawn in pictures.items()}
 
 
 def _title(gathered: Gathered) -> str:

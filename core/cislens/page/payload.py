@@ -22,6 +22,7 @@ Array = npt.NDArray[Any]
 BUDGET = 3_200_000  # characters for maps and sequences, so that the whole page stays under 5 MB
 ROW = 400  # characters that a sequence takes in the page's own tables
 MOST_SEQUENCES = 2_000
+ERROR_BITS = 8  # of a standard error
 FEWEST_SEQUENCES = 10  # to hold so many, targets are left out before sequences are
 
 
@@ -59,8 +60,12 @@ def plan(gathered: Gathered, budget: int = BUDGET) -> Plan:
 
 def _cost(gathered: Gathered, held: Plan) -> int:
     length = gathered.sequences.length
-    channels = sum(_channels(track, held) for track in gathered.tracks if track.target < held.targets)
-    return ROW + length + 4 * math.ceil(channels * length * held.bits / 8 / 3)
+    bits = sum(
+        _channels(track, held) * (held.bits + (ERROR_BITS if track.errors is not None else 0))
+        for track in gathered.tracks
+        if track.target < held.targets
+    )
+    return ROW + length + 4 * math.ceil(bits * length / 8 / 3)
 
 
 def _channels(track: Track, held: Plan) -> int:
@@ -102,6 +107,7 @@ def _track(gathered: Gathered, track: Track, held: Plan) -> dict[str, Any]:
         scale, encoded = (0.0, None) if values is None else encode(values, held.bits)
         scales.append(scale)
         data.append(encoded)
+    errors = [_errors(gathered, track, i, channels) for i in range(held.sequences)]
     return {
         "label": track.label,
         "target": track.target,
@@ -112,7 +118,25 @@ def _track(gathered: Gathered, track: Track, held: Plan) -> dict[str, Any]:
         "centred": track.centred and channels == 4,
         "scales": scales,
         "data": data,
+        "errors": errors if any(errors) else None,
     }
+
+
+def _errors(gathered: Gathered, track: Track, i: int, channels: int) -> list[Any] | None:
+    """Return the step and the rounded standard errors of a sequence, -1 step or less where one is not known."""
+    errors = track.errors_at(i)
+    if errors is None or not np.isfinite(errors).any():
+        return None
+    if errors.shape[1] > channels:
+        if track.centred:  # what is drawn is a difference, whose error is another
+            return None
+        errors = (np.where(gathered.sequences.onehot[i], errors, 0.0)).sum(1, keepdims=True)
+    return list(encode(np.where(np.isfinite(errors), errors, -np.nanmax(errors)), ERROR_BITS))
+
+
+def packed(whole: Array) -> str:
+    """Return whole numbers as little-endian base64."""
+    return base64.b64encode(whole.astype(whole.dtype.newbyteorder("<")).tobytes()).decode("ascii")
 
 
 def encode(values: Array, bits: int) -> tuple[float, str]:
@@ -127,9 +151,8 @@ def encode(values: Array, bits: int) -> tuple[float, str]:
     peak = float(np.abs(values).max(initial=0.0))
     scale = peak / most
     if scale == 0:  # all zero, or too small to be told from it
-        return 0.0, base64.b64encode(np.zeros(values.shape, f"<i{bits // 8}").tobytes()).decode("ascii")
-    whole = np.clip(np.rint(values / scale), -most, most).astype(f"<i{bits // 8}")
-    return scale, base64.b64encode(whole.tobytes()).decode("ascii")
+        return 0.0, packed(np.zeros(values.shape, f"i{bits // 8}"))
+    return scale, packed(np.clip(np.rint(values / scale), -most, most).astype(f"i{bits // 8}"))
 
 
 def decode(scale: float, text: str, bits: int, channels: int) -> Array:

@@ -26,19 +26,6 @@ MOST_DROPPED = 200
 MOST_COLUMNS = 12
 DOI = re.compile(r"10\.\d{4,9}/\S+")
 
-# What a measure means, by a part of its name.
-MEANINGS = {
-    "convergence delta": "how far the map's sum is from the difference it should explain; 0 is exact",
-    "noise floor": "how large a value may be by chance alone; only what stands well above it is to be believed",
-    "r2": "share of the variance on held-out sequences that the surrogate explains; 1 is perfect, 0 is no better "
-    "than the mean",
-    "correlation": "agreement with the model on held-out sequences; 1 is perfect, 0 is none",
-    "sufficiency": "how much of the prediction the kept positions alone uphold",
-    "necessity": "how much of the prediction is lost without the marked positions",
-    "dead": "units that never respond; nothing can be said of them",
-    "mixed": "units that respond to several unlike patterns; one motif does not describe them",
-}
-
 
 def warnings(gathered: Gathered) -> list[tuple[str, str]]:
     """Return (labels, sentence) of every warning, those of several reports once."""
@@ -167,40 +154,6 @@ def prediction_rows(gathered: Gathered, held: Plan) -> list[dict[str, Any]]:
     return rows
 
 
-def measures(gathered: Gathered) -> list[dict[str, str]]:
-    """Return a row for each measure of each report and target: its median and range over the sequences."""
-    rows = []
-    for label, report in gathered.reports.items():
-        names = target_texts(report)
-        for name, values in report.validity.measures.items():
-            for target, row in zip(names, np.asarray(values, float), strict=False):
-                known = row[np.isfinite(row)]
-                spread = (np.median(known), known.min(), known.max()) if len(known) else (np.nan,) * 3
-                median, low, high = (text_of(float(value), 3) for value in spread)
-                rows.append(
-                    {"label": label, "target": target, "name": name, "median": median, "range": f"{low} to {high}"}
-                )
-    return rows
-
-
-def summaries(gathered: Gathered) -> list[dict[str, str]]:
-    """Return a row for each number that speaks of a whole report."""
-    return [
-        {"label": label, "name": name, "value": text_of(float(value))}
-        for label, report in gathered.reports.items()
-        for name, value in report.validity.summary.items()
-    ]
-
-
-def meanings(gathered: Gathered) -> list[tuple[str, str]]:
-    """Return (measure, sentence) for the measures of these reports that have a known meaning."""
-    named = dict.fromkeys(
-        name for report in gathered.reports.values() for name in (*report.validity.measures, *report.validity.summary)
-    )
-    plain = {name: name.lower().replace("_", " ").replace("²", "2") for name in named}
-    return [(name, text) for name in named for part, text in MEANINGS.items() if part in plain[name]]
-
-
 def dropped(gathered: Gathered) -> tuple[list[dict[str, str]], int]:
     """Return rows of what was left out, with its reason and the reports it is missing from, and how many there are."""
     labels: dict[tuple[str, str], list[str]] = {}
@@ -221,9 +174,11 @@ def notes(gathered: Gathered) -> list[str]:
 
 
 def tables(gathered: Gathered) -> list[dict[str, Any]]:
-    """Return the first rows of each table of each report."""
+    """Return the first rows of each table of each report; curves, whose rows say little, are but drawn."""
     found = []
     for name in TABLES:
+        if name == "curves":
+            continue
         for label, report in gathered.reports.items():
             table: pd.DataFrame | None = getattr(report, name)
             if table is not None and len(table):

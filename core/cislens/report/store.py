@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Literal
 
 from cislens.errors import ReportError
-from cislens.files import UNFINISHED
+from cislens.files import UNFINISHED, writing
 from cislens.lock import Lock
 from cislens.report.provenance import Cost
 from cislens.report.report import TABLES, MotifReport
 from cislens.report.store_arrays import decode_text, encode_text, open_array, read, write_whole
 from cislens.report.store_derived import write_derived
-from cislens.report.store_json import read_attributes, write_group, writing
+from cislens.report.store_json import read_attributes, write_group
 from cislens.report.store_key import RunKey
 from cislens.report.store_layout import SCHEMA, Layout
 from cislens.report.store_reader import ReportReader

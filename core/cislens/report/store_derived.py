@@ -8,8 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from cislens.files import writing
 from cislens.report.report import TABLES, MotifReport
-from cislens.report.store_json import read_attributes, write_group, writing
+from cislens.report.store_json import read_attributes, write_group
 from cislens.report.store_layout import Layout
 from cislens.report.store_tables import read_motifs, read_table, write_motifs, write_table
 

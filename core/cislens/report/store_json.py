@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -76,15 +75,3 @@ def read_attributes(folder: Path) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError) as error:
         raise ReportError(f"{path} must hold the JSON of a group, got something else: the store is damaged") from error
     return dict(restored(attributes))
-
-
-@contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Turn a full disk or a missing permission into a sentence."""
-    try:
-        yield
-    except OSError as error:
-        raise ReportError(
-            f"{path} must be writable, got {error.strerror or error}: mend that and start the same run again, "
-            "what is finished is kept"
-        ) from error

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cislens.errors import ReportError
+from cislens.files import writing
 from cislens.lock import Lock
 from cislens.report.provenance import Provenance
 from cislens.report.report import TABLES, MotifReport
@@ -23,7 +24,7 @@ from cislens.report.store_arrays import (
     open_array,
     spec_of,
 )
-from cislens.report.store_json import plain, read_attributes, write_group, writing
+from cislens.report.store_json import plain, read_attributes, write_group
 from cislens.report.store_layout import PARTS, Layout, block_count, block_rows
 from cislens.report.store_sequences import read_ids
 from cislens.report.store_tables import write_motifs, write_table
