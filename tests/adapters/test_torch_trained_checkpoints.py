@@ -177,14 +177,23 @@ def test_settings_that_make_no_sense_are_a_sentence(
     settings: dict, sentence: str, checkpoint: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(OracleError, match=rf"must say settings of which the standard_cnn .* but .*{sentence}"):
-        opened(checkpoint, tmp_path, settings=settings)
+        opened(checkpoint, tmp_path, settings={**said_by(checkpoint)["settings"], **settings})
+
+
+def test_a_setting_of_the_network_that_is_not_said_is_a_sentence_and_one_of_training_is_nothing(
+    checkpoint: Path, tmp_path: Path
+) -> None:
+    said = said_by(checkpoint)["settings"]
+    opened(checkpoint, tmp_path, settings={name: value for name, value in said.items() if name != "schedule"})
+    with pytest.raises(OracleError, match="every setting of standard_cnn's network, but not width: it was trained"):
+        opened(checkpoint, tmp_path, settings={name: value for name, value in said.items() if name != "width"})
 
 
 def test_settings_that_build_another_network_are_a_sentence(checkpoint: Path, tmp_path: Path) -> None:
     with pytest.raises(OracleError, match="must fit the model"):
-        opened(checkpoint, tmp_path, settings={"filters": 9})
+        opened(checkpoint, tmp_path, settings={"filters": 9, "width": 10})
     with pytest.raises(OracleError, match="must fit the model"):
-        opened(checkpoint, tmp_path, trainer="bpnet_like", settings={})
+        opened(checkpoint, tmp_path, trainer="bpnet_like", settings={"channels": 8, "width": 9, "layers": 1})
 
 
 @pytest.mark.parametrize("name", ["nobodys", "os.system", "cislens_reference_models.trainers:StandardCnn", "", "ism"])

@@ -52,6 +52,13 @@ def _network(path: Path, said: dict[str, Any]) -> nn.Module:
         ) from error
     if not issubclass(kind, TorchTrainer):
         raise OracleError(f"{path} was trained by {said['trainer']!r}, which builds no torch network here")
+    # Settings of training alone build nothing; one of the network that is not said would be built by its default.
+    own = {setting.name for setting in settings.describe(kind)} - {s.name for s in settings.describe(TorchTrainer)}
+    if unsaid := sorted(own - set(said["settings"])):
+        raise OracleError(
+            f"{path} must say every setting of {said['trainer']}'s network, but not {', '.join(unsaid)}: it was trained "
+            "by another version of it; install that one, or train it anew"
+        )
     try:
         return built(settings.build(kind, said["settings"]), said["length"], len(said["outputs"]))
     except CislensError as error:
