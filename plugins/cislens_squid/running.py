@@ -57,8 +57,8 @@ def explained(squid: Squid, oracle: Targeted, sequences: Sequences, context: Con
         sequences,
         attributions=Attributions(values, gauge=squid.gauge, unit="target, as the latent phenotype"),
         standard_errors=errors,
-        curves=_table([found.curve for row in described for found in row], targets, sequences.ids),
-        interactions=_table([found.interactions for row in described for found in row], targets, sequences.ids)
+        curves=named_table([found.curve for row in described for found in row], targets, sequences.ids),
+        interactions=named_table([found.interactions for row in described for found in row], targets, sequences.ids)
         if "interactions" in squid.gives
         else None,
         validity=Validity(measures, warnings=_warnings(measures["r2_mode"], sequences.ids)),
@@ -151,7 +151,7 @@ def _agreement(values: Array, effects: Array, library: Library) -> float:
     return float(np.corrcoef(ours.ravel(), effects)[0, 1])
 
 
-def _table(parts: list[pd.DataFrame], targets: list[str], ids: tuple[str, ...]) -> pd.DataFrame:
+def named_table(parts: list[pd.DataFrame], targets: list[str], ids: tuple[str, ...]) -> pd.DataFrame:
     """Return the rows of all sequences and targets, with both named."""
     import pandas as pd
 
