@@ -180,12 +180,10 @@ def fit(
 
 
 def _start(genotype: GenotypeMap, likelihood: Likelihood, examples: Examples) -> Array:
-    """Return parameters that fit roughly, scaled so that the latent phenotype varies by one."""
+    """Return parameters that fit roughly."""
     y = examples.y
     theta = genotype.start(examples.design, y)
     phi = examples.design.score(theta)
-    scale = phi.std() or 1.0
-    theta, phi = theta / scale, phi / scale
     curve = likelihood.nonlinearity.start(phi, y)
     with torch.no_grad():
         left = y - likelihood.nonlinearity(torch.from_numpy(phi), torch.from_numpy(curve)).numpy()

@@ -79,7 +79,10 @@ class GenotypeMap(Protocol):
         ...
 
     def start(self, design: Any, y: Array) -> Array:
-        """Return parameters (size,) to begin with, for answers y (n,) of mean 0 and spread 1."""
+        """Return parameters (size,) to begin with, for answers y (n,) of mean 0 and spread 1.
+
+        Where the prior costs anything, they make the latent phenotype vary by one.
+        """
         ...
 
     def prior(self, design: Any) -> Array:
@@ -139,10 +142,11 @@ class LinearMap:
         return first, second
 
     def start(self, design: SparseDesign, y: Array) -> Array:
-        """Return the least squares parameters (size,)."""
+        """Return the least squares parameters (size,), scaled so that the latent phenotype varies by one."""
         from scipy.sparse.linalg import lsqr  # type: ignore[import-untyped]
 
-        return np.asarray(lsqr(design.matrix, y, damp=DAMPING * np.sqrt(len(y)), iter_lim=100)[0])
+        theta = np.asarray(lsqr(design.matrix, y, damp=DAMPING * np.sqrt(len(y)), iter_lim=100)[0])
+        return theta / (design.score(theta).std() or 1.0)
 
     def prior(self, design: SparseDesign) -> Array:
         """Return half the inverse variance of each parameter.

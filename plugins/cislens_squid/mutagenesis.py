@@ -103,6 +103,20 @@ def _singles(width: int) -> tuple[Array, Array]:
 def _drawn(counts: Array, width: int, rng: np.random.Generator) -> Substitutions:
     """Draw so many different sites for each variant, every set of that size equally likely, and a change for each.
 
+    Where more than half of the sites are to change, those that do not are drawn: the last free sites are hard to hit.
+    """
+    many = 2 * counts > width
+    held = _different(np.where(many, width - counts, counts), width, rng)
+    if many.any():
+        whole = (np.flatnonzero(many)[:, None] * width + np.arange(width)).ravel()
+        others = np.setdiff1d(whole, held, assume_unique=True)
+        held = np.sort(np.concatenate([held[~many[held // width]], others]))
+    return Substitutions(np.asarray(counts, np.int64), held % width, rng.integers(0, 3, len(held)).astype(np.uint8))
+
+
+def _different(counts: Array, width: int, rng: np.random.Generator) -> Array:
+    """Draw so many different sites for each variant; return variant x width + site, ascending.
+
     Sites are drawn with replacement, and what a variant holds twice is dropped and drawn anew until none is. No step
     tells one site from another, so that all sets of one size stay equally likely.
     """
@@ -113,4 +127,4 @@ def _drawn(counts: Array, width: int, rng: np.random.Generator) -> Substitutions
         held = np.sort(np.concatenate([held, drawn + rng.integers(0, width, len(drawn))]))
         held = held[np.diff(held, prepend=-1) > 0]
         missing = counts - np.bincount(held // width, minlength=len(counts))
-    return Substitutions(np.asarray(counts, np.int64), held % width, rng.integers(0, 3, len(held)).astype(np.uint8))
+    return held

@@ -18,6 +18,7 @@ FREE = {"gaussian": 1, "cauchy": 1, "student": 2, "skewed_t": 3}
 CAUCHY = 0.5  # a = b of a Cauchy distribution
 START = math.log(3.0)  # log a and log b at first: tails between Cauchy's and a Gaussian's
 WITHIN = 12.0  # logarithms of scale, a and b are kept within; a curve that runs off meets no overflow
+TINY = 1e-150  # share of the answers beyond which a quantile is not followed
 
 
 @dataclass(frozen=True)
@@ -106,8 +107,9 @@ class Noise:
         scale, a, b = self._arrays(mode, parameters)
         if self.kind == "gaussian":
             return np.asarray(mode + scale * ndtri(q))
-        share = betaincinv(a, b, q)
-        t = (2 * share - 1) * np.sqrt(a + b) / (2 * np.sqrt(share * (1 - share)))
+        # Both shares, since one minus the other is lost where a tail is very heavy.
+        below, above = (np.maximum(share, TINY) for share in (betaincinv(a, b, q), betaincinv(b, a, 1 - q)))
+        t = np.sqrt(a + b) / 2 * (np.sqrt(below / above) - np.sqrt(above / below))
         return np.asarray(mode + scale * (t - most_probable(torch.from_numpy(a), torch.from_numpy(b)).numpy()))
 
     def _arrays(self, mode: Array, parameters: Array) -> tuple[Array, Array, Array]:

@@ -15,6 +15,7 @@ Kind = Literal["tanh", "linear"]
 KNOTS = 1024  # of the table from which the curve is read where there are more variants than that
 BINS = 400  # of latent phenotypes, to which the curve is fitted at the start
 STEEPNESS = 0.5  # width of a node at the start, in standard deviations of the latent phenotype
+NARROWEST = 1e-12  # distance of two knots, where all latent phenotypes are alike
 SMALLEST = 1e-3  # height of a node at the start, where the fit would give it none
 
 
@@ -50,12 +51,12 @@ class Nonlinearity:
     def start(self, phi: Array, y: Array) -> Array:
         """Return parameters (size,) that fit answers y to latent phenotypes phi (n,) in the least squares sense."""
         if self.kind == "linear":
-            slope = float(np.cov(phi, y)[0, 1] / phi.var())
+            slope = float(((phi - phi.mean()) * y).mean() / (phi.var() or 1.0))
             return np.array([y.mean() - slope * phi.mean(), slope])
         from scipy.optimize import nnls  # type: ignore[import-untyped]
 
         centres = np.quantile(phi, (np.arange(self.nodes) + 0.5) / self.nodes)
-        steepness = 1 / (STEEPNESS * phi.std())
+        steepness = 1 / (STEEPNESS * (phi.std() or 1.0))
         # Means over bins of the latent phenotype: the curve is all that is sought here.
         bins = np.array_split(np.argsort(phi), min(len(phi), BINS))
         phi, y = (np.array([values[rows].mean() for rows in bins]) for values in (phi, y))
@@ -73,7 +74,8 @@ class Nonlinearity:
         """Return the most probable answers (n,), differentiable by both.
 
         Where there are many variants the curve is read from a table of `KNOTS` values and slopes, between which it
-        is a cubic; the table covers all of phi, and is off by less than 1e-6 (a test holds that).
+        is a cubic; the table covers all of phi, and is off by less than 1e-6 (a test holds that) unless a node is so
+        steep that it is a step; a monotonic curve does not fall there either.
         """
         if self.kind == "linear":
             return parameters[0] + parameters[1] * phi
@@ -81,9 +83,10 @@ class Nonlinearity:
             return self.curve(phi, parameters)[0]
         with torch.no_grad():
             low, high = phi.min(), phi.max()
-            step = (high - low) / (KNOTS - 1)
+            step = ((high - low) / (KNOTS - 1)).clamp(min=NARROWEST)
             knots = low + step * torch.arange(KNOTS, dtype=phi.dtype)
-        return _between(*self.curve(knots, parameters), (phi - low) / step, step)
+        values, slopes = self.curve(knots, parameters)
+        return _between(values, slopes * step, (phi - low) / step, self.monotonic)
 
     def curve(self, phi: Tensor, parameters: Tensor) -> tuple[Tensor, Tensor]:
         """Return the most probable answers and their slopes by phi, (n,) each, from the nodes themselves."""
@@ -96,11 +99,15 @@ class Nonlinearity:
         return a + nodes @ b, (1 - nodes.square()) @ (b * c)
 
 
-def _between(values: Tensor, slopes: Tensor, place: Tensor, step: Tensor) -> Tensor:
-    """Return a cubic Hermite interpolation at places counted in steps from the first knot."""
+def _between(values: Tensor, slopes: Tensor, place: Tensor, rising: bool) -> Tensor:
+    """Return a cubic Hermite interpolation at places counted in knots from the first, slopes a knot.
+
+    What must never fall has slopes of at most three times the rise beside them (Fritsch and Carlson 1980).
+    """
     knot = place.detach().floor().clamp(0, len(values) - 2).long()
     u = place - knot
     left, right = values[knot], values[knot + 1]
-    rise, fall = slopes[knot] * step, slopes[knot + 1] * step
-    gap = right - left
+    rise, fall, gap = slopes[knot], slopes[knot + 1], right - left
+    if rising:
+        rise, fall = rise.minimum(3 * gap), fall.minimum(3 * gap)
     return left + u * (rise + u * (3 * gap - 2 * rise - fall + u * (rise + fall - 2 * gap)))
