@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PYTEST_OPTIONS ?=
+# Processes of the fast suite; a file of tests stays in one, and each has one thread of its own.
+WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help venv peers demo test test-all test-slow lint style types docs benchmark-env benchmarks clean
@@ -30,7 +32,7 @@ demo: $(READY) ## take the tour on the bundled model; ends with the path of a pa
 	$(BIN)/cislens demo
 
 test: $(READY) ## the fast suite
-	$(BIN)/python -m pytest -m "not slow" $(PYTEST_OPTIONS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n $(WORKERS) --dist loadfile $(PYTEST_OPTIONS)
 
 # bpnet-lite asks for tools that train models and must be compiled; the network, which alone is compared, needs these.
 peers: $(READY) ## install what the slow suite compares with

@@ -26,7 +26,6 @@ from cislens.targeted import Targeted
 if TYPE_CHECKING:
     from cislens.report.store import ReportWriter
 
-BLOCK = 64  # sequences
 MUTATION_RATE = 0.1  # of the mutants on which a principal component is fitted, as in SQUID's libraries
 COMPONENT_LIBRARY = 500  # sequences and mutants on which it is fitted
 SATURATED = 0.01  # a probability nearer than this to 0 or 1
@@ -45,7 +44,7 @@ class Run:
     overwrite
         Replace a report of that label that came from another run.
     block
-        Sequences that are explained and stored at a time.
+        Sequences that are explained and stored at a time; by default as many as the explainer says.
     budget
         Predictions and pullbacks a sequence that the explainer may ask; it shrinks its settings to it, or refuses.
     training
@@ -57,7 +56,7 @@ class Run:
     store: str | Path | None = None
     label: str | None = None
     overwrite: bool = False
-    block: int = BLOCK
+    block: int | None = None
     budget: int | None = None
     training: Sequences | None = None
     progress: Progress = silent
@@ -217,9 +216,13 @@ class _Driver:
             raise CislensError(f"no sequence could be explained; the first failed so: {whole.dropped[0].reason}")
         return whole
 
+    @property
+    def _at_once(self) -> int:
+        return self.run.block or self.explainer.at_once
+
     def _in_memory(self) -> MotifReport:
         apply = self._fitted(None)
-        blocks = list(self.sequences.blocks(self.run.block)) or [self.sequences]
+        blocks = list(self.sequences.blocks(self._at_once)) or [self.sequences]
         whole = join([self._block(block, apply, None) for block in blocks])
         return replace(
             whole,
@@ -242,7 +245,7 @@ class _Driver:
             training=training,
         )
         store = ReportStore.open(path, "a")
-        with store.begin(label, key, self.sequences, block=self.run.block, overwrite=self.run.overwrite) as writer:
+        with store.begin(label, key, self.sequences, block=self._at_once, overwrite=self.run.overwrite) as writer:
             self._write_blocks(writer)
             writer.finish(self.provenance, self._warnings(store.read(label)))
         return store.read(label)

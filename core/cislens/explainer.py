@@ -38,6 +38,8 @@ class Explainer(ABC):
         "model": needs no sequences, and `run` is called once with none.
     references
         DOIs.
+    at_once
+        Sequences that are explained and stored at a time, which is what a kill costs; few where each takes long.
     many_targets
         Whether `run` explains all targets at once; where it does not, the driver runs it for each.
     """
@@ -47,6 +49,7 @@ class Explainer(ABC):
     emits: ClassVar[tuple[str, ...]] = ("attributions",)
     scope: ClassVar[Scope] = "sequence"
     references: ClassVar[tuple[str, ...]] = ()
+    at_once: ClassVar[int] = 64
     many_targets: ClassVar[bool] = False
 
     @abstractmethod

@@ -43,7 +43,10 @@ def explain(
     train_on: Annotated[
         str | None, typer.Option("--train-on", help="Sequences on which explainers that learn are fitted.")
     ] = None,
-    block: Annotated[int, typer.Option("--block", help="Sequences explained and kept at a time.", min=1)] = 64,
+    block: Annotated[
+        int | None,
+        typer.Option("--block", help="Sequences explained and kept at a time; by default the explainer's.", min=1),
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace reports of other runs.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON for a script.")] = False,
 ) -> None:

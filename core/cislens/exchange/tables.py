@@ -34,7 +34,7 @@ class Tsv(Exporter):
     suffixes: ClassVar[tuple[str, ...]] = (".tsv",)
     takes: ClassVar[tuple[str, ...]] = tuple(TABLES)
 
-    table: Literal["interactions", "instances", "syntax", "matches"] = setting("instances", "Which table.")
+    table: Literal["interactions", "curves", "instances", "syntax", "matches"] = setting("instances", "Which table.")
 
     def write(self, report: ReportBlocks, path: Path) -> Exported:
         """Write the table.

@@ -8,7 +8,7 @@ const Draw = (() => {
 .base-G{fill:#f0a30a}.base-T{fill:#d3222a}.base-N{fill:#8b95a1}.axis text{fill:#444}.axis path{stroke:#888;fill:none}
 .title{font-weight:bold;fill:#111}.note{fill:#666}.mask{fill:#3c4653}.heat-up{fill:#b2182b}.heat-down{fill:#2166ac}.own{fill:#111}
 .instance-name{font-size:10.5px;fill:#fff}.motif-0{fill:#2f6fb0}.motif-1{fill:#b0462f}.motif-2{fill:#3d7d3d}.motif-3{fill:#7a4fa3}
-.motif-4{fill:#9a6a00}.motif-5{fill:#0f7f86}.motif-6{fill:#a33d74}.motif-7{fill:#5d6672}`;
+.motif-4{fill:#9a6a00}.motif-5{fill:#0f7f86}.motif-6{fill:#a33d74}.motif-7{fill:#5d6672}.unsure{fill-opacity:.3}`;
   const SAFE = '.base-A{fill:#009e73}.base-C{fill:#0072b2}.base-G{fill:#e69f00}.base-T{fill:#882255}';
 
   const escape = (text) => String(text).replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
@@ -79,8 +79,15 @@ const Draw = (() => {
     return high > low ? [low, high] : [-1, 1];
   }
 
+  // Whether a value lies within 1.96 standard errors of zero.
+  function isUnsure(row, position, base) {
+    const k = row.channels === 4 ? 4 * position + base : position;
+    return Math.abs(row.values[k]) < 1.96 * row.errors[k];
+  }
+
   function letters(row, figure, y, all) {
-    const parts = [], bars = ['', '', '', ''];
+    const parts = [], bars = {}, wide = Math.max(figure.step, 0.7);
+    const doubted = (i, base) => (row.errors && (all || !row.centred) && isUnsure(row, i, base) ? ' unsure' : '');
     const { first, last, step, x, glyphs, codes } = figure;
     const inset = 0.04 * step;
     for (let i = first; i < last; i++) {
@@ -88,16 +95,17 @@ const Draw = (() => {
         const top = y(high), height = y(low) - top;
         if (height < 0.2) continue;
         if (step < LETTER_WIDTH) {
-          bars[base] += `M${fixed(x(i))} ${fixed(top)}h${fixed(Math.max(step, 0.7))}v${fixed(height)}h${fixed(-Math.max(step, 0.7))}z`;
+          const look = `base-${LETTERS[base]}${doubted(i, base)}`;
+          bars[look] = `${bars[look] || ''}M${fixed(x(i))} ${fixed(top)}h${fixed(wide)}v${fixed(height)}h${fixed(-wide)}z`;
           continue;
         }
         const letter = LETTERS[base], negative = low < 0;
         const transform = `translate(${fixed(x(i) + inset)} ${fixed(negative ? y(low) : top)}) ` +
           `scale(${((step - 2 * inset) / 100).toFixed(5)} ${((negative ? -height : height) / 100).toFixed(5)})`;
-        parts.push(`<path class="letter base-${letter}" fill-rule="evenodd" d="${glyphs[letter]}" transform="${transform}"/>`);
+        parts.push(`<path class="letter base-${letter}${doubted(i, base)}" fill-rule="evenodd" d="${glyphs[letter]}" transform="${transform}"/>`);
       }
     }
-    bars.forEach((d, base) => { if (d) parts.push(`<path class="bar base-${LETTERS[base]}" d="${d}"/>`); });
+    for (const [look, d] of Object.entries(bars)) parts.push(`<path class="bar ${look}" d="${d}"/>`);
     return parts.join('');
   }
 
@@ -122,7 +130,7 @@ const Draw = (() => {
         const value = row.values[4 * i + base];
         const shade = Math.round(SHADES * Math.min(1, Math.abs(value) / peak));
         const key = `${value > 0 ? 'up' : 'down'} ${shade}`;
-        if (shade) shades[key] = `${shades[key] || ''}M${fixed(x(i))} ${fixed(top + base * tall)}h${fixed(wide)}v${fixed(tall)}h${fixed(-wide)}z`;
+        if (shade && !(row.errors && isUnsure(row, i, base))) shades[key] = `${shades[key] || ''}M${fixed(x(i))} ${fixed(top + base * tall)}h${fixed(wide)}v${fixed(tall)}h${fixed(-wide)}z`;
         if (step >= 4 && codes[i] === base) {
           const r = Math.min(1.6, step / 5);
           own += `M${fixed(x(i) + step / 2 - r)} ${fixed(top + (base + 0.5) * tall)}a${r} ${r} 0 1 0 ${2 * r} 0a${r} ${r} 0 1 0 ${-2 * r} 0`;
@@ -150,7 +158,7 @@ const Draw = (() => {
 
   function track(row, figure, top, height) {
     const all = figure.view === 'all' && row.channels === 4;
-    const title = `<text class="title" x="${LEFT}" y="${top - 6}">${escape(row.title)}<tspan class="note" font-weight="normal" dx="8">${escape(row.note + (row.centred && figure.view === 'observed' ? `; ${figure.centring}` : ''))}</tspan></text>`;
+    const title = `<text class="title" x="${LEFT}" y="${top - 6}">${escape(row.title)}<tspan class="note" font-weight="normal" dx="8">${escape(noteOf(row, figure.view, figure.centring))}</tspan></text>`;
     if (figure.view === 'heat' && row.channels === 4) {
       const names = [0, 1, 2, 3].map((b) => `<text class="base-${LETTERS[b]}" font-weight="bold" x="${LEFT - 7}" y="${top + (b + 0.5) * height / 4 + 4}" text-anchor="end">${LETTERS[b]}</text>`);
       const key = `<text class="note" x="${figure.width - RIGHT}" y="${top - 6}" text-anchor="end">red raises, blue lowers, full colour at ±${number(row.peak)} ${escape(row.unit)}</text>`;
@@ -162,6 +170,11 @@ const Draw = (() => {
     const marks = row.missing ? '' : row.kind === 'mask' ? maskBars(row, figure, y) : letters(row, figure, y, all);
     const gap = row.missing ? `<text class="note" x="${figure.width / 2}" y="${top + height / 2}" text-anchor="middle">not explained: see what was dropped</text>` : '';
     return title + clipped(figure, marks) + yAxis(row, figure, y, top, height, ends) + gap;
+  }
+
+  function noteOf(row, view, centring) {
+    if (row.centred && view === 'observed') return `${row.note}; ${centring}`;
+    return row.errors ? `${row.note}; ${view === 'heat' ? 'blank' : 'pale'}: within 1.96 standard errors of zero` : row.note;
   }
 
   const clipped = (figure, marks) => `<g clip-path="url(#${figure.clip})">${marks}</g>`;
@@ -281,5 +294,5 @@ const Draw = (() => {
     return `<svg viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" font-size="11" role="img" aria-label="Overview of the whole sequence, the window is positions ${Math.round(window[0])} to ${Math.round(window[1])}">${body}</svg>`;
   }
 
-  return { LEFT, RIGHT, LETTERS, escape, number, place, range, logo, overview };
+  return { LEFT, RIGHT, LETTERS, escape, fixed, number, place, range, shorten, ticks, logo, overview };
 })();

@@ -6,64 +6,13 @@
   const state = { sequence: 0, start: 0, end: data.length, view: 'observed', shared: false, targets: [] };
   let rows = [], codes = [], frame = 0;
 
-  // ---- the numbers -------------------------------------------------------------------------------------
-  function decode(track, sequence) {
-    const text = track.data[sequence];
-    if (text === null) return null;
-    const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
-    const view = new DataView(bytes.buffer), size = data.bits / 8;
-    const read = (_, i) => (size === 2 ? view.getInt16(2 * i, true) : view.getInt8(i)) * track.scales[sequence];
-    return Float64Array.from({ length: bytes.length / size }, read);
-  }
-
-  function observedOf(track, values) {
-    if (track.channels === 1) return values;
-    return Float64Array.from(codes, (base, i) => {
-      if (base < 0) return 0;
-      const mean = track.centred ? (values[4 * i] + values[4 * i + 1] + values[4 * i + 2] + values[4 * i + 3]) / 4 : 0;
-      return values[4 * i + base] - mean;
-    });
-  }
-
   function readRows() {
     codes = Array.from(data.sequences[state.sequence].bases, (base) => Draw.LETTERS.indexOf(base));
-    rows = data.tracks.filter((track) => state.targets.includes(track.target)).map((track) => {
-      const read = decode(track, state.sequence);
-      const values = read || new Float64Array(data.length * track.channels);
-      const target = data.targets[track.target];
-      return {
-        ...track, values, missing: read === null, observed: observedOf(track, values),
-        title: `${track.label} · ${target}${track.kind === 'mask' ? ' · mask' : ''}`,
-        targetName: target,
-        peak: values.reduce((most, value) => Math.max(most, Math.abs(value)), 0),
-      };
-    });
+    rows = Numbers.rowsOf(data, state.sequence, state.targets, codes);
   }
 
-  function setScales() {
-    const all = state.view === 'all', shared = {};
-    for (const row of rows) {
-      row.ends = Draw.range(row, all);
-      const key = `${row.kind} ${row.unit}`, known = shared[key] || row.ends;
-      shared[key] = [Math.min(known[0], row.ends[0]), Math.max(known[1], row.ends[1])];
-    }
-    if (state.shared) for (const row of rows) row.ends = shared[`${row.kind} ${row.unit}`];
-  }
-
-  // The window that holds most importance, each track counted in shares of its own largest value.
-  function peakWindow(width) {
-    const importance = new Float64Array(data.length);
-    for (const row of rows) {
-      const peak = row.observed.reduce((most, value) => Math.max(most, Math.abs(value)), 0) || 1;
-      row.observed.forEach((value, i) => { importance[i] += Math.abs(value) / peak; });
-    }
-    let sum = 0, best = -1, start = 0;
-    for (let i = 0; i < data.length; i++) {
-      sum += importance[i] - (i >= width ? importance[i - width] : 0);
-      if (i >= width - 1 && sum > best) [best, start] = [sum, i - width + 1];
-    }
-    return [start, start + width];
-  }
+  const setScales = () => Numbers.setEnds(rows, Draw.range, state.view === 'all', state.shared);
+  const peakWindow = (width) => Numbers.peakWindow(rows, data.length, width);
 
   // ---- drawing -----------------------------------------------------------------------------------------
   function figure(width) {
@@ -107,16 +56,17 @@
   function refresh(window) {
     readRows();
     setScales();
+    Figures.show(data, state.sequence, state.targets);
     setWindow(...(window ? initial() : [state.start, state.end]));
   }
 
   function choose(sequence) {
     state.sequence = Math.min(Math.max(0, sequence), data.sequences.length - 1);
     markChosen();
-    if (!byId('viewer')) return;
+    if (!byId('viewer')) return Figures.show(data, state.sequence, []);
     byId('name').textContent = data.sequences[state.sequence].id;
     byId('place').textContent = `${(state.sequence + 1).toLocaleString('en')} of ${data.sequences.length.toLocaleString('en')}`;
-    refresh(true);
+    return refresh(true);
   }
 
   // ---- list and strips ---------------------------------------------------------------------------------
@@ -258,8 +208,9 @@
 
   function cellsOf(row, i) {
     if (row.missing) return '<td colspan="4">not explained</td>';
-    if (row.channels === 1) return `<td colspan="4">${Draw.number(row.observed[i])}</td>`;
-    return [0, 1, 2, 3].map((b) => `<td class="number${codes[i] === b ? ' own' : ''}">${Draw.number(row.values[4 * i + b])}</td>`).join('');
+    const said = (k) => `${Draw.number(row.values[k])}${row.errors && row.errors[k] >= 0 ? ` ± ${Draw.number(row.errors[k], 2)}` : ''}`;
+    if (row.channels === 1) return `<td colspan="4">${said(i)}</td>`;
+    return [0, 1, 2, 3].map((b) => `<td class="number${codes[i] === b ? ' own' : ''}">${said(4 * i + b)}</td>`).join('');
   }
 
   function hover(event) {
@@ -270,11 +221,8 @@
     }
     const { bases, region } = data.sequences[state.sequence];
     const body = rows.map((row) => `<tr><th>${Draw.escape(row.title)}</th>${cellsOf(row, i)}</tr>`).join('');
-    tip.innerHTML = `position <b>${i.toLocaleString('en')}</b> · base <b>${Draw.escape(bases[i])}</b>${Draw.escape(Draw.place(region, i, i + 1))}<table><thead><tr><th></th>${Array.from(Draw.LETTERS, (b) => `<th class="number">${b}</th>`).join('')}</tr></thead><tbody>${body}</tbody></table>`;
-    tip.hidden = false;
-    const area = byId('viewer').getBoundingClientRect(), x = event.clientX - area.left;
-    tip.style.left = `${Math.max(0, x + 18 + tip.offsetWidth > area.width ? x - tip.offsetWidth - 18 : x + 18)}px`;
-    tip.style.top = `${event.clientY - area.top + 16}px`;
+    const words = `position <b>${i.toLocaleString('en')}</b> · base <b>${Draw.escape(bases[i])}</b>${Draw.escape(Draw.place(region, i, i + 1))}<table><thead><tr><th></th>${Array.from(Draw.LETTERS, (b) => `<th class="number">${b}</th>`).join('')}</tr></thead><tbody>${body}</tbody></table>`;
+    Figures.tip(tip, byId('viewer'), event, words);
     const cross = box.querySelector('.cross'), step = (box.clientWidth - Draw.LEFT - Draw.RIGHT) / (state.end - state.start);
     const left = Math.max(Draw.LEFT, Draw.LEFT + (i - state.start) * step);
     if (cross) cross.setAttribute('d', `M${left} 4h${step}V${box.firstChild.viewBox.baseVal.height}h${-step}z`);
@@ -337,7 +285,10 @@
     new ResizeObserver(later).observe(byId('logo'));
   }
 
-  if (!data.sequences.length) return;
+  if (!data.sequences.length) {
+    Figures.show(data, -1, []);
+    return;
+  }
   listenToList();
   if (byId('viewer')) {
     byId('viewer').hidden = false;
