@@ -13,6 +13,7 @@ from cislens_squid.gauge import Gauge, Parameters, expanded, fixed, single_terms
 from cislens_squid.genotype import LinearMap
 from cislens_squid.library import Library
 from cislens_squid.mutagenesis import all_single_mutants
+from cislens_squid.ridge import RIDGE
 from cislens_squid.surrogate import Surrogate
 from cislens_squid.uncertainty import covariance
 
@@ -55,7 +56,7 @@ def describe(surrogate: Surrogate, library: Library, y: Array, gauge: Gauge, str
     latent phenotype, without standard errors.
     """
     length, frequencies = library.frames.shape[-1], base_frequencies(library, gauge)
-    linear, theta = _linear(surrogate, library)
+    linear, theta = linear_of(surrogate, library)
     parameters = fixed(linear, expanded(linear, theta, library.wild), frequencies)
     values, errors = np.zeros((length, 4)), np.zeros((length, 4))
     values[library.sites] = parameters.singles
@@ -69,11 +70,12 @@ def describe(surrogate: Surrogate, library: Library, y: Array, gauge: Gauge, str
     )
 
 
-def _linear(surrogate: Surrogate, library: Library) -> tuple[LinearMap, Array]:
+def linear_of(surrogate: Surrogate, library: Library) -> tuple[LinearMap, Array]:
     """Return the map and its parameters, or those of the additive map that agrees with it on all single mutants."""
     if isinstance(surrogate.genotype, LinearMap):
         return surrogate.genotype, surrogate.theta
-    singles = replace(library, substitutions=all_single_mutants(library.width).after_wild_type())
+    mutants = all_single_mutants(library.width).after_wild_type()
+    singles = replace(library, frames=np.atleast_2d(library.frames)[0], substitutions=mutants)
     latent = surrogate.latent(surrogate.genotype.design(singles))
     return LinearMap(library.width), latent[1:] - latent[0]
 
@@ -93,16 +95,24 @@ def base_frequencies(library: Library, gauge: Gauge) -> Array:
 
 def standard_errors(surrogate: Surrogate, library: Library, y: Array, frequencies: Array) -> Array:
     """Return the standard errors (width, 4) of the single terms; NaN where there are none to be had."""
-    genotype, fitted = surrogate.genotype, surrogate.split[0]
-    if not isinstance(genotype, LinearMap):
-        return np.full((library.width, 4), np.nan)
-    design = genotype.design(library).take(fitted)
-    of_theta = covariance(surrogate.form, surrogate.fit, design, (y[fitted] - surrogate.mean) / surrogate.spread)
-    if of_theta is None:
+    genotype, of_theta = surrogate.genotype, covariance_of(surrogate, library, y)
+    if not isinstance(genotype, LinearMap) or of_theta is None:
         return np.full((library.width, 4), np.nan)
     turn = _turned(genotype, library, frequencies)
     variances = np.einsum("ij,jk,ik->i", turn, of_theta, turn, optimize=True)
-    return np.asarray(abs(surrogate.scale) * np.sqrt(np.maximum(variances, 0)).reshape(-1, 4))
+    return np.asarray(np.sqrt(np.maximum(variances, 0)).reshape(-1, 4))
+
+
+def covariance_of(surrogate: Surrogate, library: Library, y: Array) -> Array | None:
+    """Return the covariance (size, size) of the parameters in the target's unit; None where there is none to be had."""
+    genotype = surrogate.genotype
+    # Ridge is fitted to what would stop another fit, too.
+    fitted = np.concatenate(surrogate.split[: 2 if surrogate.form is RIDGE else 1])
+    if not isinstance(genotype, LinearMap):
+        return None
+    design = genotype.design(library).take(fitted)
+    of_theta = covariance(surrogate.form, surrogate.fit, design, (y[fitted] - surrogate.mean) / surrogate.spread)
+    return None if of_theta is None else surrogate.scale**2 * of_theta
 
 
 def _turned(genotype: LinearMap, library: Library, frequencies: Array) -> Array:

@@ -1,4 +1,4 @@
-"""Global libraries: an element, or two at a distance, partially mutagenised, each variant in a background of its own."""
+"""Global libraries: an element or two, partially mutagenised, each variant in a background of its own."""
 
 from __future__ import annotations
 
@@ -110,6 +110,11 @@ class Design:
         ends = (start + len(element) for start, element in zip(self.starts, self.elements, strict=True))
         return min(self.starts), max(ends)
 
+    @property
+    def spacing(self) -> int:
+        """How many bp lie between two elements."""
+        return self.span[1] - self.span[0] - sum(map(len, self.elements))
+
     def fits(self, length: int) -> bool:
         """Return whether all of it lies in a frame of a length in bp."""
         return self.span[0] >= 0 and self.span[1] <= length
@@ -134,7 +139,7 @@ class Design:
         if len(self.elements) == 1:
             return str(self.elements[0])
         one, two = self.elements if self.starts[0] < self.starts[1] else self.elements[::-1]
-        return f"{one} {self.span[1] - self.span[0] - len(one) - len(two)} bp {two}"
+        return f"{one} {self.spacing} bp {two}"
 
 
 def background_frames(background: str, sequences: Sequences, n: int, rng: np.random.Generator) -> Array:

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 from cislens import CislensError, setting
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SurrogateSettings:
     """Say what surrogate is fitted and how it is read; an explainer inherits these fields beside its own."""
 
@@ -28,18 +28,38 @@ class SurrogateSettings:
     )
     penalty: float = setting(3.0, "of squared parameters; 1: a prior under which the latent phenotype varies by one")
     patience: int = setting(50, "iterations without a better validation likelihood before a fit ends")
+    backend: Literal["cislens", "mavenn"] = setting(
+        "cislens", "what fits a latent surrogate: cislens, or MAVE-NN as SQUID was published with, much slower"
+    )
     interactions: int = setting(20_000, "strongest pair terms that the report keeps of a surrogate")
 
     def __post_init__(self) -> None:
         self.require_at_least(nodes=1, noise_order=0, patience=1, interactions=0)
         if not 0 <= self.penalty < float("inf"):
             raise CislensError(f"{self.name}'s penalty must not be negative, got {self.penalty}")
+        if self.backend == "mavenn" and not (
+            self.surrogate == "latent"
+            and self.gp_map in ("additive", "neighbour", "pairwise")
+            and self.noise in ("skewed_t", "cauchy", "gaussian")
+        ):
+            raise CislensError(
+                f"{self.name}'s backend mavenn fits latent surrogates of additive, neighbour and pairwise maps with "
+                f"skewed_t, cauchy or gaussian noise, got surrogate={self.surrogate}, gp_map={self.gp_map} and "
+                f"noise={self.noise}: choose among these, or backend=cislens"
+            )
 
     def require_at_least(self, **least: float) -> None:
         """Raise `CislensError` where a setting is smaller than it may be."""
         for name, smallest in least.items():
             if getattr(self, name) < smallest:
                 raise CislensError(f"{self.name}'s {name} must be at least {smallest}, got {getattr(self, name)}")
+
+    def require_backend(self) -> None:
+        """Raise `CislensError` where what fits is not installed, before a library is predicted."""
+        if self.backend == "mavenn":
+            from cislens_squid.mavenn_backend import require_mavenn
+
+            require_mavenn()
 
     @property
     def has_pairs(self) -> bool:
