@@ -86,7 +86,7 @@ class Explainer(ABC):
         return None
 
     @property
-    def gives(self) -> tuple[str, ...]:
+    def fills(self) -> tuple[str, ...]:
         """Which parts of `emits` come with these settings: all, unless an explainer says otherwise."""
         return self.emits
 

@@ -98,7 +98,7 @@ def _found(settings: SquidGlobal, design: Design, library: Library, y: Array, or
     curve = curve_table(surrogate, library, y)
     curve.loc[curve["kind"] == "wild type", "value"] = y[library.substitutions.counts == 0].mean()  # over backgrounds
     pairs = interaction_table(linear, parameters, library.sites - design.span[0], settings.interactions)
-    reading = Reading.of(surrogate, library, y) if "syntax" in settings.gives else None
+    reading = Reading.of(surrogate, library, y) if "syntax" in settings.fills else None
     return Found(design, singles, curve, pairs, surrogate.quality, reading)
 
 

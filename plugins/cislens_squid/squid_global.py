@@ -140,7 +140,7 @@ class SquidGlobal(SurrogateSettings, SetExplainer):
         )
 
     @property
-    def gives(self) -> tuple[str, ...]:
+    def fills(self) -> tuple[str, ...]:
         """Pair terms come of maps that have them, and syntax of two motifs whose every two bases have one."""
         if not self.has_pairs:
             return ("motifs", "curves")

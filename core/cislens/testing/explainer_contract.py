@@ -187,8 +187,8 @@ class ExplainerContract(Contract):
                     f"{self.subject} on {oracle.name}: expected finite maps, got NaN or infinity",
                 )
         require(
-            came == set(self.explainer.gives),
-            f"{self.subject}: expected {', '.join(self.explainer.gives)} as declared, got {', '.join(sorted(came))}",
+            came == set(self.explainer.fills),
+            f"{self.subject}: expected {', '.join(self.explainer.fills)} as declared, got {', '.join(sorted(came))}",
         )
 
     def check_seed(self) -> None:
