@@ -15,6 +15,7 @@ from cislens_squid.describing import Described, describe
 from cislens_squid.fitting import Form, Penalties, fit
 from cislens_squid.genotype import GenotypeMap, LinearMap, Order
 from cislens_squid.library import Library, mutable_sites
+from cislens_squid.mavenn_backend import fit_by_mavenn
 from cislens_squid.module_map import module_map
 from cislens_squid.mutagenesis import (
     Substitutions,
@@ -59,7 +60,7 @@ def explained(squid: Squid, oracle: Targeted, sequences: Sequences, context: Con
         standard_errors=errors,
         curves=named_table([found.curve for row in described for found in row], targets, sequences.ids),
         interactions=named_table([found.interactions for row in described for found in row], targets, sequences.ids)
-        if "interactions" in squid.gives
+        if "interactions" in squid.fills
         else None,
         validity=Validity(measures, warnings=_warnings(measures["r2_mode"], sequences.ids)),
     )
@@ -127,7 +128,7 @@ def fitted(settings: SurrogateSettings, library: Library, y: Array, order: Array
         Penalties(settings.penalty),
         settings.patience,
     )
-    return fit_surrogate(genotype, library, y, form, order, fit)
+    return fit_surrogate(genotype, library, y, form, order, fit_by_mavenn if settings.backend == "mavenn" else fit)
 
 
 def _single_effects(oracle: Targeted, onehot: Array, library: Library, wild: Array) -> Array:

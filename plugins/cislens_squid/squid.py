@@ -37,6 +37,7 @@ class Squid(SurrogateSettings, Explainer):
     name: ClassVar[str] = "squid"
     references: ClassVar[tuple[str, ...]] = ("10.1038/s42256-024-00851-5", "10.1186/s13059-022-02661-7")
     emits: ClassVar[tuple[str, ...]] = ("attributions", "interactions", "curves")
+    at_once: ClassVar[int] = 4
     many_targets: ClassVar[bool] = True
 
     library: int = setting(20_000, "variants of each sequence, the wild type among them")
@@ -56,7 +57,7 @@ class Squid(SurrogateSettings, Explainer):
             raise CislensError(f"squid's window is written START-END, such as 100-140, got {self.window!r}")
 
     @property
-    def gives(self) -> tuple[str, ...]:
+    def fills(self) -> tuple[str, ...]:
         """Pair terms come of maps that have them."""
         return self.emits if self.has_pairs else ("attributions", "curves")
 
@@ -76,6 +77,7 @@ class Squid(SurrogateSettings, Explainer):
         """Explain the sequences, with one library each for all targets."""
         from cislens_squid.running import explained
 
+        self.require_backend()
         return explained(self, oracle, sequences, context)
 
     def cost(self, n: int, length: int, targets: int) -> tuple[int, int]:
