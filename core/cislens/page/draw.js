@@ -158,10 +158,13 @@ const Draw = (() => {
 
   function track(row, figure, top, height) {
     const all = figure.view === 'all' && row.channels === 4;
-    const title = `<text class="title" x="${LEFT}" y="${top - 6}">${escape(row.title)}<tspan class="note" font-weight="normal" dx="8">${escape(noteOf(row, figure.view, figure.centring))}</tspan></text>`;
-    if (figure.view === 'heat' && row.channels === 4) {
+    const isHeat = figure.view === 'heat' && row.channels === 4, room = figure.width - LEFT - RIGHT;
+    const legend = isHeat ? `red raises, blue lowers, full colour at ±${number(row.peak)} ${row.unit}` : '';
+    const note = shorten(noteOf(row, isHeat, figure), (room - 7 * row.title.length) / 5.5 - legend.length);
+    const title = `<text class="title" x="${LEFT}" y="${top - 6}">${escape(row.title)}<tspan class="note" font-weight="normal" dx="8">${escape(note)}</tspan></text>`;
+    if (isHeat) {
       const names = [0, 1, 2, 3].map((b) => `<text class="base-${LETTERS[b]}" font-weight="bold" x="${LEFT - 7}" y="${top + (b + 0.5) * height / 4 + 4}" text-anchor="end">${LETTERS[b]}</text>`);
-      const key = `<text class="note" x="${figure.width - RIGHT}" y="${top - 6}" text-anchor="end">red raises, blue lowers, full colour at ±${number(row.peak)} ${escape(row.unit)}</text>`;
+      const key = `<text class="note" x="${figure.width - RIGHT}" y="${top - 6}" text-anchor="end">${escape(legend)}</text>`;
       return title + key + names.join('') + clipped(figure, heat(row, figure, top, height, row.peak || 1)) +
         `<g class="axis"><path fill="none" d="M${LEFT} ${top}H${figure.width - RIGHT}v${height}H${LEFT}z"/></g>`;
     }
@@ -172,9 +175,10 @@ const Draw = (() => {
     return title + clipped(figure, marks) + yAxis(row, figure, y, top, height, ends) + gap;
   }
 
-  function noteOf(row, view, centring) {
-    if (row.centred && view === 'observed') return `${row.note}; ${centring}`;
-    return row.errors ? `${row.note}; ${view === 'heat' ? 'blank' : 'pale'}: within 1.96 standard errors of zero` : row.note;
+  function noteOf(row, isHeat, figure) {
+    if (row.centred && figure.view === 'observed') return `${row.note}; ${figure.centring}`;
+    if (!row.errors) return row.note;
+    return isHeat ? `blank: below 1.96 errors; ${row.note}` : `${row.note}; pale: within 1.96 standard errors of zero`;
   }
 
   const clipped = (figure, marks) => `<g clip-path="url(#${figure.clip})">${marks}</g>`;

@@ -16,21 +16,28 @@ const Pairs = (() => {
     };
   }
 
-  function cells({ pairs, terms, largest }, block, peak) {
-    const shades = {}, side = largest ? block : block / 4, each = largest ? 1 : 16;
-    terms.forEach((value, k) => {
+  // Values as shades, each a box [left, top, width, height] that `boxOf` gives for its number.
+  function shaded(values, peak, boxOf) {
+    const shades = {};
+    values.forEach((value, k) => {
       const shade = Math.round(SHADES * Math.abs(value) / peak);
       if (!shade) return;
-      const pair = Math.floor(k / each), term = k % each;
-      const left = LEFT + pairs[2 * pair] * block + (largest ? 0 : Math.floor(term / 4) * side);
-      const top = TOP + pairs[2 * pair + 1] * block + (largest ? 0 : term % 4 * side);
-      const key = `${value > 0 ? 'up' : 'down'} ${shade}`;
-      shades[key] = `${shades[key] || ''}M${left} ${top}h${side}v${side}h${-side}z`;
+      const [left, top, wide, tall] = boxOf(k), key = `${value > 0 ? 'up' : 'down'} ${shade}`;
+      shades[key] = `${shades[key] || ''}M${Draw.fixed(left)} ${Draw.fixed(top)}h${Draw.fixed(wide)}v${Draw.fixed(tall)}h${Draw.fixed(-wide)}z`;
     });
-    return Object.entries(shades).map(([key, d]) => {
+    const paths = Object.entries(shades).map(([key, d]) => {
       const [sign, shade] = key.split(' ');
       return `<path class="heat-${sign}" fill-opacity="${shade / SHADES}" d="${d}"/>`;
-    }).join('');
+    });
+    return `<g shape-rendering="crispEdges">${paths.join('')}</g>`;
+  }
+
+  function cells({ pairs, terms, largest }, block, peak) {
+    const side = largest ? block : block / 4;
+    return shaded(terms, peak, (k) => {
+      const pair = largest ? k : Math.floor(k / 16), [left, top] = [LEFT + pairs[2 * pair] * block, TOP + pairs[2 * pair + 1] * block];
+      return largest ? [left, top, side, side] : [left + Math.floor(k % 16 / 4) * side, top + k % 4 * side, side, side];
+    });
   }
 
   // The steps of the diagonal, and lines between positions where they are wide enough.
@@ -43,8 +50,8 @@ const Pairs = (() => {
   function axes(figure, block, bases) {
     const { start, span } = figure, bottom = TOP + span * block;
     let letters = '', marks = '';
-    const gap = block >= LETTERS_FROM ? 13 : 2;
-    for (let k = 0; k < span && block >= LETTERS_FROM; k++) {
+    const gap = bases && block >= LETTERS_FROM ? 13 : 2;
+    for (let k = 0; k < span && bases && block >= LETTERS_FROM; k++) {
       const base = CORE.includes(bases[start + k]) ? bases[start + k] : 'N', middle = (k + 0.5) * block;
       letters += `<text class="base-${base}" x="${LEFT + middle}" y="${bottom + 11}" text-anchor="middle">${base}</text>` +
         `<text class="base-${base}" x="${LEFT - 7}" y="${TOP + middle + 3.5}" text-anchor="middle">${base}</text>`;
@@ -72,19 +79,23 @@ const Pairs = (() => {
       `<text x="${right}" y="${TOP + 12}" text-anchor="end">${Draw.escape(Draw.shorten(figure.unit.replace(/(the )?target/, () => figure.name), 44))}</text></g>`;
   }
 
+  const peakOf = (values) => values.reduce((most, value) => Math.max(most, Math.abs(value)), 0) || 1;
   const none = (side) => `<text class="note" x="${LEFT + side / 2}" y="${TOP + side - 24}" text-anchor="middle">the surrogate found none: all terms are zero</text>`;
 
-  function draw(figure, bases) {
+  // Neighbours alone would be a thin diagonal: they have a picture of their own.
+  function draw(figure, bases, room) {
+    if (figure.neighbours) return Neighbours.draw(figure, bases, room);
     const block = blockOf(figure), side = figure.span * block, held = unpacked(figure);
-    const peak = held.terms.reduce((most, value) => Math.max(most, Math.abs(value)), 0) || 1;
+    const peak = peakOf(held.terms);
     const width = LEFT + Math.max(side, BAR + 60) + RIGHT, height = TOP + side + BOTTOM;
     const words = `Pair terms of ${figure.name}, positions ${figure.start} to ${figure.start + figure.span}`;
     return `<svg class="pairs" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" font-size="11" role="img" aria-label="${Draw.escape(words)}">` +
-      `<g shape-rendering="crispEdges">${cells(held, block, peak)}</g>${grid(figure.span, block)}${axes(figure, block, bases)}${held.terms.length ? bar(figure, peak, width - RIGHT) : none(side)}</svg>`;
+      `${cells(held, block, peak)}${grid(figure.span, block)}${axes(figure, block, bases)}${held.terms.length ? bar(figure, peak, width - RIGHT) : none(side)}</svg>`;
   }
 
   // What stands at a point of the picture, in words; nothing where no pair is drawn.
-  function said(figure, bases, x, y) {
+  function said(figure, bases, x, y, room) {
+    if (figure.neighbours) return Neighbours.said(figure, bases, x, y, room);
     const block = blockOf(figure), across = (x - LEFT) / block, down = (y - TOP) / block, held = unpacked(figure);
     const [first, second] = [Math.floor(across), Math.floor(down)];
     let pair = -1;
@@ -92,11 +103,13 @@ const Pairs = (() => {
     if (pair < 0) return '';
     const term = held.largest ? held.largest[pair] : 4 * Math.floor(4 * (across - first)) + Math.floor(4 * (down - second));
     const value = held.terms[held.largest ? pair : 16 * pair + term];
-    const places = [figure.start + first, figure.start + second], letters = [CORE[Math.floor(term / 4)], CORE[term % 4]];
-    const own = places.map((place) => bases[place] || '?');
-    return `<b>${letters[0]}</b> at ${places[0]} with <b>${letters[1]}</b> at ${places[1]}: <b>${Draw.number(value, 2)}</b>` +
-      `${held.largest ? ', the largest of this pair' : ''}<br>the sequence has ${Draw.escape(own[0])} and ${Draw.escape(own[1])}`;
+    return sentence([figure.start + first, figure.start + second], term, value, bases, held.largest ? ', the largest of this pair' : '');
   }
 
-  return { draw, said };
+  function sentence(places, term, value, bases, note) {
+    const own = bases ? `<br>the sequence has ${Draw.escape(bases[places[0]])} and ${Draw.escape(bases[places[1]])}` : '';
+    return `<b>${CORE[Math.floor(term / 4)]}</b> at ${places[0]} with <b>${CORE[term % 4]}</b> at ${places[1]}: <b>${Draw.number(value, 2)}</b>${note}${own}`;
+  }
+
+  return { CORE, bar, draw, peakOf, said, sentence, shaded, unpacked };
 })();

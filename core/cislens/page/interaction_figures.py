@@ -23,8 +23,8 @@ BITS = 8
 def interaction_figures(gathered: Gathered, held: Plan) -> Drawn:
     """Return the pair terms of the page's sequences and of models.
 
-    Of a window up to `MOST_BLOCKS` wide, each pair of positions has all of its sixteen terms; of a wider one, the
-    largest alone, with its bases, and only the pairs with the largest.
+    Of a window up to `MOST_BLOCKS` wide, or of neighbours alone, a pair of positions has all of its sixteen terms; of
+    others the largest alone, with its bases, and only the pairs with the largest.
     """
     found, total = shares(gathered, "interactions", held)
     return fitting((_picture(gathered, share) for share in found), total, BUDGET)
@@ -32,11 +32,12 @@ def interaction_figures(gathered: Gathered, held: Plan) -> Drawn:
 
 def _picture(gathered: Gathered, share: Share) -> dict[str, Any]:
     pairs, terms = pair_terms(share)
+    neighbours = len(pairs) > 1 and bool((pairs[:, 1] - pairs[:, 0] == 1).all())
     start, end = (int(pairs.min()), int(pairs.max()) + 1) if len(pairs) else (0, 1)
     said = terms.any(1)
     pairs, terms = pairs[said], terms[said]
     largest = np.abs(terms).argmax(1)
-    wide = end - start > MOST_BLOCKS
+    wide = end - start > MOST_BLOCKS and not neighbours
     if wide:
         terms = np.take_along_axis(terms, largest[:, None], 1)
         kept = np.sort(np.argsort(-np.abs(terms[:, 0]), kind="stable")[:MOST_PAIRS])
@@ -48,6 +49,7 @@ def _picture(gathered: Gathered, share: Share) -> dict[str, Any]:
         "unit": "target" if maps is None else maps.unit,
         "start": start,
         "span": end - start,
+        "neighbours": neighbours,
         "pairs": packed((pairs - start).astype(np.int16)),
         "bases": packed(largest.astype(np.int8)) if wide else None,
         "scale": scale,

@@ -42,7 +42,8 @@ MEASURES = {
     ),
     "variational_information": Measure(
         "variational information (bits)",
-        "how much the latent phenotype tells of the answer, as far as the noise model says; at most the predictive one",
+        "how much the latent phenotype tells of the answer, as far as the noise model says; where that model is good, "
+        "nearly the predictive information",
     ),
     "predictive_information": Measure(
         "predictive information (bits)", "how much the latent phenotype tells of the answer, whatever the noise model"
@@ -69,8 +70,9 @@ MEANINGS = {
 
 
 def title_of(name: str) -> str:
-    """Return how the page calls a measure."""
-    return MEASURES[name].title if name in MEASURES else name
+    """Return how the page calls a measure; "MEASURE of WHAT" speaks of one part of a report."""
+    known, of, what = name.partition(" of ")
+    return f"{MEASURES[known].title}{of and ': '}{what}" if known in MEASURES else name
 
 
 def measures(gathered: Gathered) -> list[dict[str, str]]:
@@ -102,12 +104,13 @@ def meanings(gathered: Gathered) -> list[tuple[str, str]]:
     named = dict.fromkeys(
         name for report in gathered.reports.values() for name in (*report.validity.measures, *report.validity.summary)
     )
-    return [(title_of(name), text) for name in named for text in _meanings_of(name)]
+    return list(dict.fromkeys(pair for name in named for pair in _meanings_of(name)))
 
 
-def _meanings_of(name: str) -> Iterator[str]:
-    if name in MEASURES:
-        yield MEASURES[name].meaning
+def _meanings_of(name: str) -> Iterator[tuple[str, str]]:
+    known = MEASURES.get(name.partition(" of ")[0])
+    if known is not None:
+        yield known
         return
     plain = name.lower().replace("_", " ").replace("²", "2")
-    yield from (text for part, text in MEANINGS.items() if part in plain)
+    yield from ((name, text) for part, text in MEANINGS.items() if part in plain)

@@ -285,10 +285,8 @@
     new ResizeObserver(later).observe(byId('logo'));
   }
 
-  if (!data.sequences.length) {
-    Figures.show(data, -1, []);
-    return;
-  }
+  Figures.showModels(data);
+  if (!data.sequences.length) return;
   listenToList();
   if (byId('viewer')) {
     byId('viewer').hidden = false;

@@ -25,7 +25,7 @@ from cislens.report import MotifReport
 
 STRIPS = 6  # targets whose predictions are drawn
 # In the order in which each uses what stands before it.
-SCRIPTS = ("draw.js", "numbers.js", "draw_curve.js", "draw_pairs.js", "figures.js", "page.js")
+SCRIPTS = ("draw.js", "numbers.js", "draw_curve.js", "draw_pairs.js", "draw_neighbours.js", "figures.js", "page.js")
 
 
 def write_page(reports: Mapping[str, MotifReport], path: str | Path, *, title: str | None = None) -> Path:
@@ -108,6 +108,7 @@ def _context(gathered: Gathered, held: Plan, bands: Sequence[Band]) -> dict[str,
         "rows": sections.prediction_rows(gathered, held),
         "strips": [pair for pair in strips if pair[1]],
         "has_maps": bool(gathered.tracks),
+        "has_errors": any(track.errors is not None for track in gathered.tracks),
         "static_logos": static_logos(gathered),
         "measures": measures.measures(gathered),
         "summaries": measures.summaries(gathered),

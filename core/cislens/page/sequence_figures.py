@@ -14,7 +14,7 @@ from cislens.report import MotifReport
 if TYPE_CHECKING:
     import pandas as pd
 
-OF_THE_WHOLE = -1  # in place of a sequence: what speaks of the model
+OF_THE_MODEL = -1  # in place of a sequence
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +28,9 @@ class Share:
     target
         Its text.
     sequence
-        Its index on the page, `OF_THE_WHOLE` where the rows name none.
+        Its index on the page; `OF_THE_MODEL` where the rows name none, or something else.
+    name
+        What the rows name: the sequence's id, or a design whose backgrounds are many.
     rows
         The table's rows.
     """
@@ -37,22 +39,27 @@ class Share:
     label: str
     target: str
     sequence: int
+    name: str
     rows: pd.DataFrame
 
     def heading(self, gathered: Gathered) -> dict[str, Any]:
         """Return what the script needs in order to know when to show the picture, and how to call it."""
         number = gathered.targets.index(self.target) if self.target in gathered.targets else -1
-        return {"label": self.label, "target": number, "name": self.target, "sequence": self.sequence}
+        of = {"sequence": self.sequence, "of": self.name}
+        return {"label": self.label, "target": number, "name": self.target, **of}
 
     def measure(self, name: str) -> float | None:
-        """Return a measure of validity of this sequence and target, None where the report has none."""
+        """Return a measure of validity of this sequence and target, None where the report has none.
+
+        Of a design it is the summary "MEASURE of DESIGN on TARGET".
+        """
         validity = self.report.validity
-        if self.sequence == OF_THE_WHOLE:
-            return validity.summary.get(name)
-        texts, row_of = target_texts(self.report), self.rows["sequence"].iloc[0]
+        if self.sequence == OF_THE_MODEL:
+            return validity.summary.get(f"{name} of {self.name} on {self.target}", validity.summary.get(name))
+        texts, ids = target_texts(self.report), self.report.sequences.ids
         if name not in validity.measures or self.target not in texts:
             return None
-        return float(validity.measures[name][texts.index(self.target), self.report.sequences.ids.index(row_of)])
+        return float(validity.measures[name][texts.index(self.target), ids.index(self.name)])
 
 
 @dataclass(frozen=True)
@@ -74,15 +81,16 @@ def shares(gathered: Gathered, table: str, held: Plan) -> tuple[list[Share], int
 
     Shares of sequences that the page does not hold are counted, and left out.
     """
-    places = {name: i for i, name in enumerate(gathered.sequences.ids)}
+    index = {name: i for i, name in enumerate(gathered.sequences.ids)}
     found, total = [], 0
     for label, report in gathered.reports.items():
+        places = {name: index[name] for name in report.sequences.ids}
         rows: pd.DataFrame | None = getattr(report, table)
         for (target, name), part in () if rows is None else _groups(rows):
             total += 1
-            sequence = places.get(name, held.sequences) if name else OF_THE_WHOLE
+            sequence = places.get(name, OF_THE_MODEL)
             if sequence < held.sequences:
-                found.append(Share(report, label, target, sequence, part))
+                found.append(Share(report, label, target, sequence, name, part))
     return sorted(found, key=lambda share: share.sequence), total
 
 

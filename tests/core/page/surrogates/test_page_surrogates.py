@@ -123,11 +123,16 @@ def test_a_curve_of_no_sequence_speaks_of_the_model(surrogate_report: MakeReport
     assert 'id="curves"' in page
 
 
-def test_rows_of_a_sequence_that_the_report_does_not_hold_are_not_drawn(surrogate_report: MakeReport) -> None:
-    report = surrogate_report(2)
+def test_a_design_in_random_backgrounds_is_drawn_under_its_name_with_its_own_fit(surrogate_report: MakeReport) -> None:
+    report = surrogate_report(1, targets=("Dev",))
     assert report.curves is not None
-    other = replace(report.take([1]), curves=report.curves)
-    assert {p["sequence"] for p in payload(render_page({"squid": other}))["curves"]} == {0}
+    designs = [report.curves.assign(sequence=name) for name in ("A 5 bp B", "A 9 bp B")]
+    fits = {"r2_mode of A 5 bp B on Dev": 0.25, "r2_mode of A 9 bp B on Dev": 0.75}
+    page = render_page({"global": replace(report, curves=pd.concat(designs), validity=Validity({}, fits))})
+    pictures = payload(page)["curves"]
+    assert [(p["sequence"], p["of"], p["fit"]) for p in pictures] == [(-1, "A 5 bp B", 0.25), (-1, "A 9 bp B", 0.75)]
+    assert "held-out R² of the most probable answer: A 9 bp B on Dev 0.75" in words(page)
+    assert words(page).count("share of the variance of held-out variants that the surrogate's curve explains") == 1
 
 
 # ---- pair terms ------------------------------------------------------------------------------------------
@@ -177,6 +182,16 @@ def test_a_wide_heat_map_keeps_the_strongest_pairs(surrogate_report: MakeReport)
     assert report.interactions is not None
     sizes = report.interactions["value"].abs().groupby([report.interactions[f"position_{k}"] for k in (1, 2)]).max()
     assert held.min() == pytest.approx(sizes.sort_values().iloc[-MOST_PAIRS], abs=picture["scale"])
+
+
+def test_of_neighbours_alone_a_wide_window_has_all_terms(surrogate_report: MakeReport) -> None:
+    report = surrogate_report(1, targets=("Dev",), window=(0, MOST_BLOCKS + 9))
+    table = report.interactions
+    assert table is not None
+    near = table[table["position_2"] == table["position_1"] + 1]
+    (picture,) = payload(render_page({"squid": replace(report, interactions=near)}))["interactions"]
+    assert (picture["neighbours"], picture["bases"]) == (True, None)
+    assert len(terms_of(picture)) == len(near)
 
 
 def test_pair_terms_that_are_all_zero_make_an_empty_heat_map_of_the_window(surrogate_report: MakeReport) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from cislens.page import write_page
@@ -77,6 +78,37 @@ def test_hovering_a_heat_map_reads_the_term_below_the_pointer(
     assert (read[4], read[5]) == (bases[23], bases[29])
     point_at(browser, ".pairs", 62 + 9 * block, 8 + 3 * block)  # above the diagonal
     assert browser.run("document.querySelector('#interactions .tip').hidden") is True
+
+
+def test_hovering_a_strip_of_neighbours_reads_the_term_below_the_pointer(
+    browser: Any, surrogate_report: MakeReport, tmp_path: Path
+) -> None:
+    report = surrogate_report(1, targets=("Dev",), window=(20, 31))
+    table = report.interactions
+    assert table is not None
+    near = table[table["position_2"] == table["position_1"] + 1]
+    browser.open(write_page({"squid": replace(report, interactions=near)}, tmp_path / "report.html"))
+    point_at(browser, ".pairs", 62 + 4.5 * 24, 64 + 6.5 * 9)  # the fifth pair of neighbours, the seventh pair of bases
+    read = re.match(r"C at 24 with G at 25: (\S+?)the", text(browser, "#interactions .tip").replace("−", "-"))
+    assert read
+    kept = near[(near["position_1"] == 24) & (near["base_1"] == "C") & (near["base_2"] == "G")]
+    assert float(read[1]) == pytest.approx(kept["value"].item(), abs=0.006)
+    assert count(browser, ".pairs .letters text") == 11
+
+
+def test_of_several_designs_one_is_drawn_and_another_can_be_chosen(
+    browser: Any, surrogate_report: MakeReport, tmp_path: Path
+) -> None:
+    report = surrogate_report(1, targets=("Dev",))
+    assert report.curves is not None
+    table = pd.concat([report.curves.assign(sequence=f"A {bp} bp B") for bp in (5, 9)])
+    table = table[(table["sequence"] == "A 5 bp B") | (table["kind"] != "wild type")]
+    browser.open(write_page({"global": replace(report, curves=table, interactions=None)}, tmp_path / "report.html"))
+    assert (count(browser, "#curves .curve"), count(browser, "#curves .wild")) == (1, 1)
+    browser.run("document.querySelector('#curves select').selectedIndex = 1")
+    browser.run("document.querySelector('#curves select').dispatchEvent(new Event('change'))")
+    assert (count(browser, "#curves .curve"), count(browser, "#curves .wild")) == (1, 0)
+    assert browser.complaints == []
 
 
 @pytest.mark.parametrize("view", ["observed", "all"])
