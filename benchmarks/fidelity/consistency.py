@@ -22,10 +22,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from fidelity.cells import Cell, main
 from fidelity.consistency_loci import GAIN, LOCI, Loci, enhancer
 
-from cislens import MotifReport, Oracle, Run, Sequences, explain, open_oracle
+from cislens import MotifReport, Oracle, Run, explain, open_oracle
 from cislens.consistency import attribution_error, attribution_error_of, standardised, weak_sites
 from cislens.databases import load
 from cislens.motif import Motif
+from cislens.report import join
 
 Array = npt.NDArray[Any]
 SEED = 0
@@ -61,16 +62,14 @@ def remembering(loci: Loci) -> Oracle:
     return open_oracle(answer, length=targeted.length, batch_size=LIBRARY_BLOCK)
 
 
-def explained(loci: Loci, label: str, sequences: Sequences, name: str, scratch: Path) -> MotifReport:
-    """Return maps by one explainer, from the scratch folder as far as they are there."""
-    run = Run(store=scratch / f"consistency.{loci.model}.zarr", label=f"{name}.{label}", block=BLOCK)
+def written(loci: Loci, label: str, mutations: int, scratch: Path) -> MotifReport:
+    """Return the maps of sequences with the site, by one explainer; what the scratch folder holds is not done again."""
+    name = f"{label}.{mutations}"
+    run = Run(store=scratch / f"consistency.{loci.model}.zarr", label=name, block=BLOCK)
+    sequences = loci.draw(SEQUENCES, SEED, mutations)
     if label in ("ridge", "squid"):
         return explain(remembering(loci), sequences, EXPLAINERS[label], seed=SEED, run=run)
     return explain(loci.oracle(), sequences, EXPLAINERS[label], loci.target, SEED, run)
-
-
-def strong(loci: Loci, label: str, scratch: Path) -> MotifReport:
-    return explained(loci, label, loci.draw(SEQUENCES, SEED), "strong", scratch)
 
 
 # ---- the cells ------------------------------------------------------------------------------------------------
@@ -78,7 +77,7 @@ def strong(loci: Loci, label: str, scratch: Path) -> MotifReport:
 
 def errors(loci: Loci, label: str, folder: Path) -> Mapping[str, Any]:
     """Return the attribution error of each sequence, and what tells how well surrogates fit."""
-    report = strong(loci, label, folder.parent)
+    report = written(loci, label, 0, folder.parent)
     found = attribution_error_of(report, loci.sites(len(report.sequences), FLANK))[0]
     fit = {name: report.validity.measures[name][0].tolist() for name in ("r2_mode",) if label in ("ridge", "squid")}
     return {"ids": report.sequences.ids, "dropped": len(report.dropped), "errors": found.tolist(), **fit}
@@ -86,7 +85,7 @@ def errors(loci: Loci, label: str, folder: Path) -> Mapping[str, Any]:
 
 def shared(loci: Loci, folder: Path) -> Mapping[str, Any]:
     """Return the errors of a map that is the same for all sequences: the mean of SQUID's, whatever the sequence."""
-    report = strong(loci, "squid", folder.parent)
+    report = written(loci, "squid", 0, folder.parent)
     assert report.attributions is not None
     maps = standardised(report.attributions.values[0])
     same = np.tile(maps.mean(0), (len(maps), 1, 1))
@@ -95,7 +94,7 @@ def shared(loci: Loci, folder: Path) -> Mapping[str, Any]:
 
 def change(early: Loci, final: Loci, label: str, folder: Path) -> Mapping[str, Any]:
     """Return the distance of the standardised maps of two models, of each sequence that both were explained on."""
-    reports = [strong(loci, label, folder.parent) for loci in (early, final)]
+    reports = [written(loci, label, 0, folder.parent) for loci in (early, final)]
     both = [name for name in reports[0].sequences.ids if name in reports[1].sequences.ids]
     maps = []
     for report in reports:
@@ -107,9 +106,7 @@ def change(early: Loci, final: Loci, label: str, folder: Path) -> Mapping[str, A
 
 def weak(loci: Loci, label: str, folder: Path) -> Mapping[str, Any]:
     """Return mutations, score and attribution error of sites that are the consensus, or nearly so."""
-    drawn = [loci.draw(SEQUENCES, SEED, mutations) for mutations in MUTATIONS]
-    sequences = Sequences(np.concatenate([part.onehot for part in drawn]), sum((part.ids for part in drawn), ()))
-    report = explained(loci, label, sequences, "weak", folder.parent)
+    report = join([written(loci, label, mutations, folder.parent) for mutations in MUTATIONS])
     sites = loci.sites(len(report.sequences), FLANK)
     table = weak_sites(report, sites, loci.consensus, pwm(len(loci.consensus)))
     return {name: table[name].tolist() for name in ("sequence", "mutations", "pwm_score", "error")}
