@@ -182,6 +182,22 @@ def test_the_interaction_and_logic_of_two_bases_are_those_of_the_rule(rule, inte
     assert np.isnan(row["within_1"])
 
 
+def test_critical_positions_are_those_of_the_word_on_either_strand() -> None:
+    explainer = replace(PAIR, critical=1, orientation="+-")
+    one, two = explainer.designs(LENGTH)[0].starts  # the second reads TATC on the plus strand
+    row = only_row(report_of(lambda x: x[:, one, 3].astype(float) * x[:, two + 3, 1], explainer))
+    assert row["interaction"] == pytest.approx(1, abs=0.02)
+
+
+def test_what_hangs_on_the_first_element_alone_is_said_alike_at_every_distance() -> None:
+    explainer = replace(PAIR, least=0, most=2)
+    start = explainer.designs(LENGTH)[0].starts[0]
+    scan = interaction_over_distance(report_of(lambda x: held(x, "TGAC", start) + 0.1 * x[:, 0, 0], explainer))
+    assert (
+        scan["within_1"].nunique() == scan["between"].nunique() == 1
+    )  # the same substitutions in the same backgrounds
+
+
 @pytest.mark.parametrize(
     ("rule", "between"), [(np.multiply, 1), (np.maximum, -1), (np.add, 0)], ids=["and", "or", "sum"]
 )
