@@ -87,7 +87,7 @@ def test_settings_of_a_file_are_options_of_their_own(cislens, store, tmp_path) -
         (("--bigwig-genome", "g.sizes"), "--bigwig-genome says how a file is written, so it needs --bigwig FILE"),
         (
             ("--tsv", "t.tsv", "--tsv-table", "motifs"),
-            "tsv's table must be interactions | instances | syntax | matches",
+            "tsv's table must be interactions | curves | instances | syntax | matches",
         ),
         (("--tsv", "t.csv"), "tsv is written to a file named *.tsv, got t.csv"),
     ],

@@ -130,7 +130,7 @@ def _errors(gathered: Gathered, track: Track, i: int, channels: int) -> list[Any
     if errors.shape[1] > channels:
         if track.centred:  # what is drawn is a difference, whose error is another
             return None
-        errors = (np.where(gathered.sequences.onehot[i], errors, 0.0)).sum(1, keepdims=True)
+        errors = np.where(gathered.sequences.onehot[i], errors, 0.0).sum(1, keepdims=True)
     return list(encode(np.where(np.isfinite(errors), errors, -np.nanmax(errors)), ERROR_BITS))
 
 

@@ -208,7 +208,7 @@ def test_pair_terms_that_are_all_zero_make_an_empty_heat_map_of_the_window(surro
 def test_seventy_sequences_with_curves_and_pairs_stay_under_5_mb_and_the_page_says_what_is_not_drawn(
     surrogate_report: MakeReport,
 ) -> None:
-    report = surrogate_report(70, length=249, window=(100, 140), answers=MOST_POINTS)
+    report = surrogate_report(70, length=249, window=(100, 130), answers=MOST_POINTS)
     page = render_page({"squid": report})
     assert len(page.encode()) < 5_000_000
     for name, table in (("curves", report.curves), ("interactions", report.interactions)):

@@ -80,6 +80,19 @@ def test_hovering_a_heat_map_reads_the_term_below_the_pointer(
     assert browser.run("document.querySelector('#interactions .tip').hidden") is True
 
 
+def test_a_term_is_drawn_at_its_positions_and_bases(browser: Any, surrogate_report: MakeReport, tmp_path: Path) -> None:
+    report = surrogate_report(1, targets=("Dev",), window=(20, 34))
+    table = report.interactions
+    assert table is not None
+    at = (table["position_1"] == 23) & (table["position_2"] == 29) & (table["base_1"] == "C") & (table["base_2"] == "T")
+    browser.open(
+        write_page({"squid": replace(report, interactions=table.assign(value=0.5 * at))}, tmp_path / "one.html")
+    )
+    cells = browser.run("[...document.querySelectorAll('.pairs > g:first-child path')].map((p) => p.getAttribute('d'))")
+    block = 24  # px of a position, a quarter of it a base; the margins are 62 and 8
+    assert cells == [f"M{62 + 3 * block + block // 4} {8 + 9 * block + 3 * block // 4}h6v6h-6z"]
+
+
 def test_hovering_a_strip_of_neighbours_reads_the_term_below_the_pointer(
     browser: Any, surrogate_report: MakeReport, tmp_path: Path
 ) -> None:
@@ -116,17 +129,16 @@ def test_letters_within_196_standard_errors_of_zero_are_pale(
     browser: Any, surrogate_report: MakeReport, tmp_path: Path, view: str
 ) -> None:
     report = surrogate_report(1, 60, ("Dev",))
-    maps, errors = report.attributions, report.standard_errors
+    maps = report.attributions
     assert maps is not None
-    assert errors is not None
-    # No value lies so near the border that rounding could carry it over.
-    sure = np.abs(maps.values) > 1.96 * errors
-    errors = np.where(sure, np.abs(maps.values) / 3, np.abs(maps.values) + 0.01)
-    browser.open(write_page({"squid": replace(report, standard_errors=errors)}, tmp_path / "report.html"))
+    values, sure = np.sign(maps.values), np.abs(maps.values) > 0.02
+    errors = np.where(sure, 1 / 2.05, 1 / 1.87)
+    marked = replace(report, attributions=replace(maps, values=values), standard_errors=errors)
+    browser.open(write_page({"squid": marked}, tmp_path / "report.html"))
     browser.set("view", view)
     drawn = report.sequences.onehot[0].astype(bool) if view == "observed" else np.ones((60, 4), bool)
     assert count(browser, "#logo .letter:not(.unsure)") == (sure[0, 0] & drawn).sum()
-    assert 0 < count(browser, "#logo .letter.unsure") <= (~sure[0, 0] & drawn).sum()
+    assert count(browser, "#logo .letter.unsure") == (~sure[0, 0] & drawn).sum() > 0
     assert "pale: within 1.96 standard errors of zero" in text(browser, "#logo")
 
 
