@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cislens.report import TABLES
-from cislens.syntax import Effects, logic_of
+from cislens.syntax.logic import Effects, effects_by_presence, logic_of
 from cislens_squid.describing import covariance_of
 from cislens_squid.genotype import LinearMap
 from cislens_squid.global_library import Design
@@ -22,24 +22,35 @@ if TYPE_CHECKING:
     from cislens_squid.library import Library
 
 Array = npt.NDArray[Any]
-COLUMNS = (*TABLES["syntax"], "target", "interaction", "standard_error", "within_1", "within_2")
+COLUMNS = (
+    *TABLES["syntax"],
+    "target",
+    "interaction",
+    "standard_error",
+    "within_1",
+    "within_2",
+    "effect_1",
+    "effect_2",
+    "effect",
+)
 
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    """Hold what substitutions of a design do to the latent phenotype on average, in the target's unit.
+    """Hold what pairs of substitutions of a design do to the latent phenotype on average, in the target's unit.
 
     Parameters
     ----------
-    effects : (width,)
-        By how much a substitution at each site changes it.
+    library, answers
+        What the surrogate was fitted to; answers (n,).
     epistasis : (pairs,)
         What substitutions at two sites do together beyond the sum, in the order of `LinearMap.pair_sites`.
     covariance : (pairs, pairs)
         Of the epistases; NaN where there are too many parameters to work it out.
     """
 
-    effects: Array
+    library: Library
+    answers: Array
     epistasis: Array
     covariance: Array
 
@@ -52,7 +63,7 @@ class Reading:
         of_theta, of_pairs = covariance_of(surrogate, library, y), np.full((pairs, pairs), np.nan)
         if of_theta is not None:
             of_pairs = of_theta[singles:, singles:].reshape(pairs, 9, pairs, 9).mean((1, 3))
-        return cls(theta[:singles].reshape(-1, 3).mean(1), theta[singles:].reshape(-1, 9).mean(1), of_pairs)
+        return cls(library, y, theta[singles:].reshape(-1, 9).mean(1), of_pairs)
 
     def mean(self, first: Array, second: Array) -> tuple[float, float]:
         """Return the mean epistasis of all pairs of a site of the one and a site of the other, and its error.
@@ -62,13 +73,25 @@ class Reading:
         one, two = (ends.ravel() for ends in np.meshgrid(first, second))
         if np.array_equal(first, second):
             one, two = one[one < two], two[one < two]
-        held = LinearMap(len(self.effects), "pairwise").pair_index(np.minimum(one, two), np.maximum(one, two))
+        held = LinearMap(self.library.width, "pairwise").pair_index(np.minimum(one, two), np.maximum(one, two))
         if not len(held):
             return float("nan"), float("nan")
-        variance = float(self.covariance[np.ix_(held, held)].mean())
-        return float(self.epistasis[held].mean()), float(
-            np.sqrt(max(variance, 0.0))
-        ) if variance == variance else variance
+        error = np.sqrt(np.maximum(self.covariance[np.ix_(held, held)].mean(), 0))
+        return float(self.epistasis[held].mean()), float(error)
+
+    def effects(self, first: Array, second: Array) -> Effects | None:
+        """Return what either element, and both, add to the answer where the other is broken at one of its sites.
+
+        None where hardly any variant has both unbroken, or both broken.
+        """
+        one, two = (self._unbroken(sites) for sites in (first, second))
+        return effects_by_presence(self.answers, one, two, same=False)
+
+    def _unbroken(self, sites: Array) -> Array:
+        """Return 1 for each variant without a substitution at some sites, 0 for others, (n,)."""
+        held = self.library.substitutions
+        variants = np.repeat(np.arange(len(held)), held.counts)
+        return np.asarray(np.bincount(variants[np.isin(held.sites, sites)], minlength=len(held)) == 0, np.int64)
 
 
 def syntax_table(
@@ -76,10 +99,9 @@ def syntax_table(
 ) -> pd.DataFrame:
     """Return a row for each design of two elements.
 
-    The logic is named by `logic_of` from the mean effects of critical substitutions, as if one broke an element: of two
-    elements that need each other one is nothing without the other, and so on; an interaction within two standard errors
-    of none, or less than half of the largest effect, is "beside". support is the row's share of the sizes of the
-    interactions, "beside" counted as none.
+    The logic is named by `logic_of` from the mean answers to variants in which both elements, either one, or none of
+    them are without a substitution at critical positions; `effect_1`, `effect_2` and `effect` are how far these are
+    from the last. support is the row's share of the sizes of the interactions, "beside" counted as none.
 
     Parameters
     ----------
@@ -107,17 +129,18 @@ def _row(
 ) -> tuple[str | float, ...]:
     sites = [_sites(design, which, critical[which]) for which in (0, 1)]
     between, error = reading.mean(*sites)
-    effects = [float(reading.effects[held].mean()) for held in sites]
-    one, two = (-effect - between for effect in effects)  # of either element where the other is broken
-    logic, turned = logic_of(Effects(one, two, -sum(effects) - between, 0.0 if np.isnan(error) else error))
+    effects = reading.effects(*sites) or Effects(*[float("nan")] * 4)
+    logic, turned = logic_of(effects) if np.isfinite(effects.both) else ("beside", False)
+    alone = [effects.one, effects.two]
     within = [reading.mean(held, held)[0] for held in sites]
     pair, after = list(ids), design.starts[1] > design.starts[0]
     orientation = "+-" if design.elements[1].reverse else "++"
     if turned:
-        pair, within = pair[::-1], within[::-1]
+        pair, within, alone = pair[::-1], within[::-1], alone[::-1]
         after = after != (orientation == "++")  # read on the strand on which the other motif reads forward
     order = "1-2" if after else "2-1"
-    return (*pair, order, orientation, float(design.spacing), logic, 0.0, target, between, error, *within)
+    told: tuple[str | float, ...] = (*pair, order, orientation, float(design.spacing), logic, 0.0, target)
+    return (*told, between, error, *within, *alone, effects.both)
 
 
 def _sites(design: Design, which: int, positions: Array) -> Array:

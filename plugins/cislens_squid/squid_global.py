@@ -85,8 +85,9 @@ class SquidGlobal(SurrogateSettings, SetExplainer):
     The syntax table has a row for each distance. `interaction` is the mean epistasis of two critical substitutions, one
     in either element: what both do to the latent phenotype beyond the sum of what each does alone; `within_1` and
     `within_2` are the same of two in one element. Critical positions are those whose contributions vary most over the
-    bases. The logic is named from the same means, and speaks of the latent phenotype: what the nonlinearity takes up,
-    such as an AND of two elements whose logarithms add up, is no interaction there; with nonlinearity=linear it is one.
+    bases. An interaction is one of the latent phenotype: what the nonlinearity takes up, such as an AND of two elements
+    whose logarithms add up, is none there; with nonlinearity=linear it is one. The logic is named from the answers, by
+    whether the critical positions of either motif, both or none are left as they were.
 
     `background=frequencies` keeps the share of each base, and so the GC content, of the sequences given; `uniform`
     needs their length alone.

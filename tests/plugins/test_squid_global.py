@@ -199,9 +199,11 @@ def test_what_hangs_on_the_first_element_alone_is_said_alike_at_every_distance()
 
 
 @pytest.mark.parametrize(
-    ("rule", "between"), [(np.multiply, 1), (np.maximum, -1), (np.add, 0)], ids=["and", "or", "sum"]
+    ("rule", "between", "logic"),
+    [(np.multiply, 1, "and"), (np.maximum, -1, "or"), (np.add, 0, "beside")],
+    ids=["and", "or", "sum"],
 )
-def test_sites_that_one_substitution_breaks_interact_within_and_by_their_logic_between(rule, between) -> None:
+def test_sites_that_one_substitution_breaks_interact_within_and_by_their_logic_between(rule, between, logic) -> None:
     explainer = replace(PAIR, rate=0.15, critical=4)
     one, two = explainer.designs(LENGTH)[0].starts
     row = only_row(report_of(lambda x: rule(held(x, "TGAC", one), held(x, "GATA", two)), explainer))
@@ -210,6 +212,9 @@ def test_sites_that_one_substitution_breaks_interact_within_and_by_their_logic_b
         assert row["interaction"] * between > 0.15
     else:
         assert abs(row["interaction"]) < 0.05
+    assert row["logic"] == logic
+    expected = [rule(1.0, 0.0), rule(0.0, 1.0), rule(1.0, 1.0)]  # chance makes a site of a broken one hardly ever
+    assert [row["effect_1"], row["effect_2"], row["effect"]] == pytest.approx(expected, abs=0.02)
 
 
 def test_the_standard_error_of_an_interaction_is_that_over_seeds() -> None:
