@@ -17,6 +17,7 @@ from cislens.exchange import Exported, Exporter
 from cislens.motif import Motif
 from cislens.plugins import registry
 from cislens.report import Attributions, MotifReport, Provenance
+from cislens.report.store import ReportStore
 from cislens.sequences import Region, Sequences
 from cislens.settings import setting
 
@@ -144,3 +145,13 @@ def test_what_is_imported_is_derived_from_and_shown_like_any_report(cislens, tmp
 def test_without_a_file_the_kinds_are_listed(cislens) -> None:
     _, out, _ = cislens("import")
     assert all(name in out for name in registry().importers)
+
+
+def test_deriving_from_nothing_is_an_error_and_makes_no_store(cislens, store, tmp_path) -> None:
+    status, _, said = cislens("derive", "missing.zarr", "motifs")
+    assert (status, (tmp_path / "missing.zarr").exists()) == (USER_ERROR, False)
+    assert "there must be a store of reports at missing.zarr" in said
+    ReportStore.open(tmp_path / "empty.zarr", "a")
+    status, _, said = cislens("derive", "empty.zarr", "motifs")
+    assert status == USER_ERROR
+    assert "empty.zarr must hold a report to derive from" in said

@@ -43,7 +43,9 @@ def derive(
     if not steps:
         raise CislensError(f"say what to derive from {store}, as in: cislens derive {store} motifs instances")
     chosen = [parse_derivation(step) for step in steps]
-    opened = ReportStore.open(store, "a")
+    opened = ReportStore.open(store, "r+")
+    if not opened.labels:
+        raise CislensError(f"{store} must hold a report to derive from, and it holds none: explain sequences first")
     facts = {}
     for name in label or opened.labels:
         with progress_bar(name) as progress:

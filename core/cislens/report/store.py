@@ -41,7 +41,7 @@ class ReportStore:
         self.writable = writable
 
     @classmethod
-    def open(cls, path: str | Path, mode: Literal["r", "a"] = "r") -> ReportStore:
+    def open(cls, path: str | Path, mode: Literal["r", "r+", "a"] = "r") -> ReportStore:
         """Open a store.
 
         Parameters
@@ -49,7 +49,7 @@ class ReportStore:
         path
             The .zarr folder.
         mode
-            "r" to read; "a" to read and write, which makes the folder where there is none.
+            "r" to read; "r+" to read and write what is there; "a" to do so and make the folder where there is none.
 
         Raises
         ------
@@ -72,7 +72,7 @@ class ReportStore:
                 f"{folder} was written by a newer cislens (schema {written}, this one reads {SCHEMA}): "
                 "pip install -U cislens"
             )
-        return cls(folder, mode == "a")
+        return cls(folder, mode != "r")
 
     def __repr__(self) -> str:
         return f"ReportStore({str(self.path)!r}, labels: {', '.join(self.labels) or 'none'})"
@@ -147,7 +147,7 @@ class ReportStore:
     def keep_derived(self, label: str, report: MotifReport) -> None:
         """Keep what was derived of a report of this store beside it, in place of what was derived before."""
         if not self.writable:
-            raise ReportError(f"{self.path} was opened for reading: open it with mode 'a' to write")
+            raise ReportError(f"{self.path} was opened for reading: open it with mode 'r+' to write")
         layout = self.reader(label).layout
         with Lock(layout.lock, f"report {label!r} of {self.path}"):
             write_derived(layout, report)
@@ -175,7 +175,7 @@ def save(report: MotifReport, path: str | Path, label: str = "report", *, overwr
     store = ReportStore.open(path, "a")
     if label in store.labels and not overwrite:
         raise ReportError(
-            f"{path} holds a report {label!r} already: give another label, or overwrite=True to replace it"
+            f"{path} holds a report {label!r} already: give another label, or --overwrite (overwrite=True) to replace it"
         )
     made = report.provenance
     key = RunKey(
