@@ -74,6 +74,8 @@ class Fit:
         How many steps were made.
     history
         Mean log-likelihood of a validation variant, in nats, whenever it was looked at.
+    precision
+        What the penalty adds to the curvature of the log-likelihood by theta, (size,) or one for all, in nats.
     """
 
     theta: Array
@@ -81,6 +83,7 @@ class Fit:
     noise: Array
     iterations: int = 0
     history: tuple[float, ...] = ()
+    precision: Array = field(default_factory=lambda: np.zeros(1))
 
 
 @dataclass(frozen=True)
@@ -153,30 +156,27 @@ def fit(
 ) -> Fit:
     """Maximise the likelihood of the training variants, and keep what is best on the validation variants.
 
-    A map with pair terms starts from the fit of its additive map, which starts from least squares. Where there are many
-    variants, the first steps are made on a part of them.
+    It starts from least squares; a map with pair terms from the fit of its additive map where that says more of the
+    validation variants. Where there are many variants, the first steps of an additive map are made on a part of them.
     """
     theta_penalty = form.penalties.theta * genotype.prior(training.design) / len(training.y)
     likelihood = Likelihood(form.nonlinearity, form.noise, form.penalties, theta_penalty)
+    vector, steps, history = _start(genotype, likelihood, training.first(EARLY)), 0, []
+    stages = [training.first(EARLY), training] if len(training.y) > 2 * EARLY else [training]
     simpler = genotype.simpler()
-    stages = [training]
     if simpler is not None:
         before = fit(simpler, form, training.narrowed(simpler.size), validation.narrowed(simpler.size), progress)
         theta = np.concatenate([before.theta, np.zeros(genotype.size - simpler.size)])
-        vector, steps, history = (
-            np.concatenate([theta, before.curve, before.noise]),
-            before.iterations,
-            [*before.history],
-        )
-    else:
-        vector, steps, history = _start(genotype, likelihood, training.first(EARLY)), 0, []
-        stages = [training.first(EARLY), training] if len(training.y) > 2 * EARLY else [training]
+        other = np.concatenate([theta, before.curve, before.noise])
+        held = validation.design, torch.from_numpy(validation.y)
+        vector = max(vector, other, key=lambda start: likelihood.mean(start, *held))
+        steps, history, stages = before.iterations, [*before.history], [training]
     for stage in stages:
         search = _Search(likelihood, stage, validation, form.patience, progress)
         vector = search.run(vector)
         steps += search.steps
         history += search.history
-    return Fit(*likelihood.parts(vector), steps, tuple(history))
+    return Fit(*likelihood.parts(vector), steps, tuple(history), 2 * theta_penalty * len(training.y))
 
 
 def _start(genotype: GenotypeMap, likelihood: Likelihood, examples: Examples) -> Array:
@@ -213,23 +213,26 @@ class _Search:
 
         self.best, self.best_value = vector, self._validated(vector)
         try:
-            minimize(
+            found = minimize(
                 lambda at: self.likelihood.loss(at, self.training.design, self.y),
                 vector,
                 jac=True,
                 method="L-BFGS-B",
-                callback=self._look,
+                callback=self._step,
                 options={"maxiter": MOST, "maxfun": 2 * MOST, "maxcor": MEMORY, "ftol": 1e-9, "gtol": 1e-7},
             )
+            self._look(found.x)
         except _Stop:
             pass
         return self.best
 
-    def _look(self, vector: Array) -> None:
+    def _step(self, vector: Array) -> None:
         self.steps += 1
         self.progress(self.steps)
-        if self.steps % CHECKED:
-            return
+        if self.steps % CHECKED == 0:
+            self._look(vector)
+
+    def _look(self, vector: Array) -> None:
         value = self._validated(vector)
         self.history.append(value)
         if value > self.best_value:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -20,35 +21,46 @@ from cislens_squid.library import Library
 
 Array = npt.NDArray[Any]
 AT_ONCE = 4096  # variants whose graph is held
+STEPS = 100  # towards least squares
 
 
 @dataclass(frozen=True, eq=False)
 class ModuleMap:
     """Score variants by a torch module that takes one-hot elements (n, width, 4), float64, and gives (n,).
 
-    Its parameters are fitted with those of the nonlinearity and the noise, from where the module has them. It must have
-    no buffers that a forward pass changes, and no dropout.
+    Its parameters are fitted with those of the nonlinearity and the noise, from where the module has them, but for
+    those that ask for no gradient.
 
     Parameters
     ----------
     module
-        The map; it is left as it was.
+        The map. What is fitted is a copy of it, in float64 and in evaluation mode; it is left as it was.
     """
 
     module: nn.Module
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "module", deepcopy(self.module).double().eval())
+
     @property
     def size(self) -> int:
         """How many parameters there are."""
-        return sum(parameter.numel() for parameter in self.module.parameters())
+        return sum(parameter.numel() for _, parameter in free(self.module))
 
     def design(self, library: Library) -> ModuleDesign:
         """Return what scores the variants of a library."""
         return ModuleDesign(self.module, library, np.arange(len(library)))
 
     def start(self, design: ModuleDesign, y: Array) -> Array:
-        """Return the parameters that the module has."""
-        return parameters_to_vector(self.module.parameters()).detach().double().numpy()
+        """Return parameters (size,) of nearly least squares, reached from those that the module has."""
+        from scipy.optimize import minimize  # type: ignore[import-untyped]
+
+        def squares(theta: Array) -> tuple[float, Array]:
+            left = design.score(theta) - y
+            return float(left @ left) / len(y), design.pull(theta, 2 * left / len(y))
+
+        first = parameters_to_vector(parameter for _, parameter in free(self.module)).detach().numpy()
+        return np.asarray(minimize(squares, first, jac=True, method="L-BFGS-B", options={"maxiter": STEPS}).x)
 
     def prior(self, design: ModuleDesign) -> Array:
         """Return zeros (size,): what its parameters should cost is not known."""
@@ -95,7 +107,7 @@ class ModuleDesign:
     def _answer(self, theta: Tensor, rows: Array) -> Tensor:
         x = torch.from_numpy(onehot_of(self.library.element(rows))).double()
         named, done = {}, 0
-        for name, parameter in self.module.named_parameters():
+        for name, parameter in free(self.module):
             named[name] = theta[done : done + parameter.numel()].reshape(parameter.shape)
             done += parameter.numel()
         answer: Tensor = functional_call(self.module, named, (x,))
@@ -116,12 +128,10 @@ def module_map(text: str, width: int) -> ModuleMap:
     """
     path, _, name = text.rpartition(":")
     try:
-        spec = spec_from_file_location(Path(path).stem, path)
-        assert spec is not None
-        assert spec.loader is not None
-        file = module_from_spec(spec)
-        spec.loader.exec_module(file)
-        module = getattr(file, name)(width)
+        # Layers draw from torch's global generator: the same first weights for all, and the user's stream left alone.
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            module = _factory(path, name)(width)
     except Exception as error:  # the user's own code, which may fail in any way
         raise CislensError(
             f"a genotype-phenotype map is additive, neighbour, pairwise or FILE.py:FACTORY, whose function takes a "
@@ -129,4 +139,18 @@ def module_map(text: str, width: int) -> ModuleMap:
         ) from error
     if not isinstance(module, nn.Module):
         raise CislensError(f"{text} must return a torch module, got {type(module).__name__}")
-    return ModuleMap(module.double().eval())
+    return ModuleMap(module)
+
+
+def _factory(path: str, name: str) -> Any:
+    spec = spec_from_file_location(Path(path).stem, path)
+    if spec is None or spec.loader is None:
+        raise CislensError(f"{path!r} is no Python file")
+    file = module_from_spec(spec)
+    spec.loader.exec_module(file)
+    return getattr(file, name)
+
+
+def free(module: nn.Module) -> list[tuple[str, nn.Parameter]]:
+    """Return the parameters that are fitted, by name."""
+    return [(name, parameter) for name, parameter in module.named_parameters() if parameter.requires_grad]

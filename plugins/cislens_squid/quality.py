@@ -51,7 +51,7 @@ def measured(y: Array, phi: Array, mode: Array, mean: Array, log_density: Array)
         r2_mean=_r2(y, mean),
         pearson_squared=_pearson(y, mode) ** 2,
         log_likelihood=log_likelihood,
-        variational_information=entropy(y) + log_likelihood / np.log(2),
+        variational_information=entropy(y) + float(log_likelihood / np.log(2)),
         predictive_information=mutual_information(phi, y),
     )
 
@@ -65,7 +65,7 @@ def entropy(y: Array) -> float:
     """
     from scipy.special import digamma  # type: ignore[import-untyped]
 
-    y = _distinct(y[:AT_MOST])
+    y = _distinct(y[:AT_MOST], np.random.default_rng(0))
     n = len(y)
     distance = _distances(y[:, None])
     return float((digamma(n) - digamma(NEIGHBOURS) + np.log(2 * distance).mean()) / np.log(2))
@@ -80,8 +80,9 @@ def mutual_information(x: Array, y: Array) -> float:
     """
     from scipy.special import digamma
 
+    rng = np.random.default_rng(0)  # one stream, so that values that are equal in both are not ordered alike
     # Ranks, which leave the information as it is and both axes in one unit.
-    x, y = (_distinct(values[:AT_MOST]).argsort().argsort() / len(values[:AT_MOST]) for values in (x, y))
+    x, y = (_distinct(values[:AT_MOST], rng).argsort().argsort() / len(values[:AT_MOST]) for values in (x, y))
     n = len(x)
     distance = _distances(np.column_stack([x, y]))
     near = [_within(values, distance) for values in (x, y)]
@@ -103,17 +104,17 @@ def _within(values: Array, distance: Array) -> Array:
     return np.asarray(np.searchsorted(ordered, values + distance, "left") - below - 1)
 
 
-def _distinct(values: Array) -> Array:
-    """Return values of which no two are equal, by a shift far below their spread."""
+def _distinct(values: Array, rng: np.random.Generator) -> Array:
+    """Return values around zero of which no two are equal, by a shift far below their spread."""
+    values = values - values.mean()
     if len(np.unique(values)) == len(values):
         return values
-    spread = values.std() or 1.0
-    return np.asarray(values + 1e-9 * spread * np.random.default_rng(0).standard_normal(len(values)))
+    return np.asarray(values + 1e-9 * (values.std() or 1.0) * rng.standard_normal(len(values)))
 
 
 def _r2(y: Array, fitted: Array) -> float:
-    return float(1 - ((y - fitted) ** 2).mean() / y.var())
+    return float(1 - ((y - fitted) ** 2).mean() / y.var()) if y.std() > 0 else float("nan")
 
 
 def _pearson(y: Array, fitted: Array) -> float:
-    return float(np.corrcoef(y, fitted)[0, 1])
+    return float(np.corrcoef(y, fitted)[0, 1]) if y.std() > 0 and fitted.std() > 0 else float("nan")

@@ -91,6 +91,7 @@ def fit_by_ridge(
         errors += [fold.squared_error(*solution) for solution in (whole - fold).solutions(PENALTIES)]
     best = PENALTIES[int(errors.argmin())]
     constant, theta = whole.solutions((best,))[0]
-    spread = np.sqrt(max(whole.squared_error(constant, theta) / whole.n, 1e-12))
+    variance = max(whole.squared_error(constant, theta) / whole.n, 1e-12)
     progress(1)
-    return Fit(theta, np.array([constant, 1.0]), np.array([np.log(spread)]), 1)
+    precision = np.array([best / variance])
+    return Fit(theta, np.array([constant, 1.0]), np.array([np.log(variance) / 2]), 1, precision=precision)

@@ -18,6 +18,7 @@ from cislens_squid.quality import Quality, measured
 
 Array = npt.NDArray[Any]
 SHARES = (0.6, 0.2)  # of the variants that are fitted to and that stop the fit; the rest are held out
+FLAT = 1e-9  # spread of the most probable answers, in that of the answers, below which they are all alike
 FEWEST = 50  # variants that can be split into three
 Fitter = Callable[[GenotypeMap, Form, Examples, Examples, Steps], Fit]
 
@@ -104,10 +105,11 @@ def fit_surrogate(
     CislensError
         If there are too few variants, or the answers are not finite or do not vary.
     """
-    y = _checked(np.asarray(y, np.float64))
-    design = genotype.design(library)
+    y = np.asarray(y, np.float64)
     edges = [round(SHARES[0] * len(y)), round(sum(SHARES) * len(y))]
     training, validation, held = np.split(order, edges)
+    _require_answers(y, training)
+    design = genotype.design(library)
     mean, spread = float(y[training].mean()), float(y[training].std())
     z = (y - mean) / spread
     found = fitter(
@@ -123,25 +125,25 @@ def fit_surrogate(
     return _measured(_in_unit(surrogate, design), design.take(held), y[held])
 
 
-def _checked(y: Array) -> Array:
+def _require_answers(y: Array, training: Array) -> None:
     if len(y) < FEWEST:
         raise CislensError(f"a surrogate needs a library of at least {FEWEST} variants, got {len(y)}")
     if not np.isfinite(y).all():
         raise CislensError(f"answers must be finite, but {(~np.isfinite(y)).sum()} of {len(y)} variants' are not")
-    if not y.std() > np.finfo(np.float32).eps * max(1.0, float(np.abs(y).max())):
+    fitted = y[training]
+    if not fitted.std() > np.finfo(np.float32).eps * np.abs(fitted).max():
         raise CislensError(
-            f"the oracle answers {y[0]:.6g} whatever is mutated, so that there is nothing to fit: explain its logit, "
-            "or a sequence to which it responds"
+            f"the oracle answers {fitted[0]:.6g} whatever is mutated, so that there is nothing to fit: explain its "
+            "logit, or a sequence to which it responds"
         )
-    return y
 
 
 def _in_unit(surrogate: Surrogate, design: Design) -> Surrogate:
     """Return the surrogate with a latent phenotype of the mean and spread of the most probable answers."""
     phi = surrogate.latent(design)
     mode = surrogate.most_probable(phi)
-    rising = float(np.sign(np.corrcoef(phi, mode)[0, 1])) or 1.0
-    scale = rising * float(mode.std() / phi.std())
+    rising = float(np.sign((phi - phi.mean()) @ mode)) or 1.0
+    scale = rising * max(float(mode.std()), FLAT * surrogate.spread) / (float(phi.std()) or 1.0)
     return replace(surrogate, shift=float(mode.mean() - scale * phi.mean()), scale=scale)
 
 

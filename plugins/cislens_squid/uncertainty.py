@@ -18,12 +18,15 @@ SMALL = 1e-9  # share of the largest curvature below which a direction tells not
 
 
 def covariance(form: Form, fit: Fit, design: SparseDesign, y: Array) -> Array | None:
-    """Return the covariance (size, size) of the parameters theta, or None where there are too many of them.
+    """Return the covariance (size, size) of the parameters theta.
+
+    None where there are too many of them, or where the variants do not tell them apart.
 
     The latent phenotype has no scale of its own, so that the errors are those of theta at a fixed spread of the latent
     phenotype over these variants. What the curve and the noise could do instead of theta is taken out of the curvature:
     every smooth curve of the latent phenotype, and every parameter of the noise, is free. The curvature is the sum over
-    variants of the squared slopes of the log-likelihood; the penalty, which is weak, is left out of it.
+    variants of the squared slopes of the log-likelihood, and that of the penalty: of a parameter that no variant
+    speaks of, the error is what the penalty takes for granted.
 
     Parameters
     ----------
@@ -40,14 +43,20 @@ def covariance(form: Form, fit: Fit, design: SparseDesign, y: Array) -> Array | 
     if len(fit.theta) > LARGEST:
         return None
     phi, by_phi, by_noise = _slopes(form, fit, design, y)
+    if not phi.std() > 0:
+        return None
     free = np.column_stack([by_phi[:, None] * _splines(phi, form.nonlinearity.kind), by_noise])
     weighted = design.matrix.multiply(by_phi[:, None]).tocsr()
     information = (weighted.T @ weighted).toarray()
     shared = weighted.T @ free
     information -= shared @ np.linalg.pinv(free.T @ free, rcond=SMALL, hermitian=True) @ shared.T
-    at_fixed_spread = _at_fixed_spread(fit.theta, design, phi)
-    inverse = np.linalg.pinv(information, rcond=SMALL, hermitian=True)
-    return np.asarray(at_fixed_spread @ inverse @ at_fixed_spread.T)
+    information += np.diag(np.broadcast_to(fit.precision, len(fit.theta)))
+    values, vectors = np.linalg.eigh(information)
+    told = values > SMALL * values[-1]
+    if len(told) - told.sum() > 1:  # the scale of theta is not told, nor need it be
+        return None
+    turned = _at_fixed_spread(fit.theta, design, phi) @ vectors[:, told]
+    return np.asarray((turned / values[told]) @ turned.T)
 
 
 def _slopes(form: Form, fit: Fit, design: SparseDesign, y: Array) -> tuple[Array, Array, Array]:

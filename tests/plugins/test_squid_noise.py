@@ -72,7 +72,7 @@ def test_a_density_integrates_to_one_and_has_its_top_at_the_mode(kind, mode: flo
 @pytest.mark.parametrize("kind", ["gaussian", "student", "skewed_t"])
 @pytest.mark.parametrize("mode", MODES)
 def test_a_mean_is_the_integral_of_the_density_times_the_answer(kind, mode: float) -> None:
-    scale, a, b = shape_at(mode)
+    _, a, b = shape_at(mode)
     assert min(a, b) > 0.5
     noise, parameters = Noise(kind, 2), parameters_of(kind)
 
