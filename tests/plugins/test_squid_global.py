@@ -360,7 +360,7 @@ def random_report(n: int, length: int) -> tuple[MotifReport, np.ndarray, np.ndar
         sequences,
         attributions=Attributions(maps[None], gauge="empirical"),
         interactions=pd.DataFrame(rng(3).permutation(np.array(rows, object)), columns=columns).infer_objects(),
-        provenance=Provenance(targets=[{"target": "t"}]),
+        provenance=Provenance(targets=({"target": "t"},)),
     )
     return report, maps, terms
 
