@@ -27,9 +27,8 @@ const Neighbours = (() => {
     const width = Math.max(LEAST, Math.ceil(LEFT + (figure.span - 1) * step + RIGHT)), bottom = TOP + 16 * ROW;
     const boxOf = (k) => [LEFT + held.pairs[2 * Math.floor(k / 16)] * step, TOP + k % 16 * ROW, step, ROW];
     const words = `Terms of neighbouring positions of ${figure.name}, positions ${figure.start} to ${figure.start + figure.span}`;
-    const none = `<text class="note" x="${LEFT + 8}" y="${TOP + 8 * ROW + 4}">the surrogate found none: all terms are zero</text>`;
     return `<svg class="pairs" viewBox="0 0 ${width} ${bottom + BOTTOM}" width="${width}" height="${bottom + BOTTOM}" font-size="11" role="img" aria-label="${Draw.escape(words)}">` +
-      `${Pairs.shaded(held.terms, peak, boxOf)}${axes(figure, bases, step, bottom)}${held.terms.length ? Pairs.bar(figure, peak, width - RIGHT) : none}</svg>`;
+      `${Pairs.shaded(held.terms, peak, boxOf)}${axes(figure, bases, step, bottom)}${Pairs.bar(figure, peak, width - RIGHT)}</svg>`;
   }
 
   function said(figure, bases, x, y, room) {

@@ -80,17 +80,17 @@ const Pairs = (() => {
   }
 
   const peakOf = (values) => values.reduce((most, value) => Math.max(most, Math.abs(value)), 0) || 1;
-  const none = (side) => `<text class="note" x="${LEFT + side / 2}" y="${TOP + side - 24}" text-anchor="middle">the surrogate found none: all terms are zero</text>`;
 
   // Neighbours alone would be a thin diagonal: they have a picture of their own.
   function draw(figure, bases, room) {
+    if (!figure.data) return '<p class="quiet">The surrogate found none: all terms are zero.</p>';
     if (figure.neighbours) return Neighbours.draw(figure, bases, room);
     const block = blockOf(figure), side = figure.span * block, held = unpacked(figure);
     const peak = peakOf(held.terms);
     const width = LEFT + Math.max(side, BAR + 60) + RIGHT, height = TOP + side + BOTTOM;
     const words = `Pair terms of ${figure.name}, positions ${figure.start} to ${figure.start + figure.span}`;
     return `<svg class="pairs" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" font-size="11" role="img" aria-label="${Draw.escape(words)}">` +
-      `${cells(held, block, peak)}${grid(figure.span, block)}${axes(figure, block, bases)}${held.terms.length ? bar(figure, peak, width - RIGHT) : none(side)}</svg>`;
+      `${cells(held, block, peak)}${grid(figure.span, block)}${axes(figure, block, bases)}${bar(figure, peak, width - RIGHT)}</svg>`;
   }
 
   // What stands at a point of the picture, in words; nothing where no pair is drawn.

@@ -43,7 +43,10 @@ const Figures = (() => {
   function fill(box, figures, bases, draw) {
     const room = box.clientWidth - PADDING;
     box.innerHTML = figures.map((figure) => card(figure, draw(figure, bases, room))).join('');
-    box.querySelectorAll('.pairs').forEach((svg, k) => listen(svg, figures[k], bases, room));
+    box.querySelectorAll('.card').forEach((held, k) => {
+      const svg = held.querySelector('.pairs');
+      if (svg) listen(svg, figures[k], bases, room);
+    });
   }
 
   function card(figure, picture) {

@@ -158,7 +158,8 @@ def test_pair_terms_that_are_all_zero_are_said_to_be_none(
     assert report.interactions is not None
     empty = replace(report, interactions=report.interactions.assign(value=0.0))
     browser.open(write_page({"squid": empty}, tmp_path / "report.html"))
-    assert "the surrogate found none: all terms are zero" in text(browser, "#interactions .pairs")
+    assert "The surrogate found none: all terms are zero" in text(browser, "#interactions .card")
+    assert count(browser, ".pairs") == 0
     assert browser.complaints == []
 
 
