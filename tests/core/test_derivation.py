@@ -12,7 +12,7 @@ from cislens.derivation import Derivation, derive
 from cislens.errors import CislensError, ReportError
 from cislens.motif import Motif
 from cislens.report import TABLES, Attributions, MotifReport
-from cislens.report.store import ReportStore
+from cislens.report.store import ReportStore, RunKey
 from cislens.sequences import Sequences
 
 
@@ -142,3 +142,21 @@ def test_a_store_opened_for_reading_keeps_nothing(report, tmp_path) -> None:
     store = ReportStore.open(tmp_path / "report.zarr")
     with pytest.raises(ReportError, match="opened for reading"):
         store.keep_derived("a", derive(store.read("a"), FindMotifs()))
+
+
+def test_what_was_derived_of_a_part_of_a_run_is_gone_once_the_run_goes_on(report, tmp_path) -> None:
+    store = ReportStore.open(tmp_path / "report.zarr", "a")
+    key = RunKey("ism", {}, ("t",), 0, "print", report.sequences.hashes())
+    with store.begin("a", key, report.sequences, block=1) as writer:
+        writer.write(0, report.take(slice(0, 1)))
+    store.keep_derived("a", derive(store.read("a"), FindMotifs(2)))
+    assert len(store.read("a").motifs) == 2
+    with store.begin("a", key, report.sequences) as writer:
+        assert steps(store.read("a")) == []
+        writer.write(1, report.take(slice(1, 2)))
+        writer.finish(report.provenance)
+    assert (store.read("a").motifs, store.read("a").validity.warnings) == ((), ())
+
+    store.keep_derived("a", derive(store.read("a"), FindMotifs(2)))
+    store.begin("a", key, report.sequences).close()
+    assert len(store.read("a").motifs) == 2

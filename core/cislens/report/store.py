@@ -19,7 +19,7 @@ from cislens.lock import Lock
 from cislens.report.provenance import Cost
 from cislens.report.report import TABLES, MotifReport
 from cislens.report.store_arrays import decode_text, encode_text, open_array, read, write_whole
-from cislens.report.store_derived import write_derived
+from cislens.report.store_derived import remove_derived, write_derived
 from cislens.report.store_json import read_attributes, write_group
 from cislens.report.store_key import RunKey
 from cislens.report.store_layout import SCHEMA, Layout
@@ -87,7 +87,8 @@ class ReportStore:
     ) -> ReportWriter:
         """Begin a report, or go on with one that was begun with the same key.
 
-        A report that goes on keeps the block size it was begun with: ask the writer for `rows`.
+        A report that goes on keeps the block size it was begun with: ask the writer for `rows`. What was derived of
+        it while blocks were missing is removed.
 
         Parameters
         ----------
@@ -127,7 +128,11 @@ class ReportStore:
                     _refuse_another_run(layout, key, sequences)
                 else:
                     _begin(layout, key, sequences, block)
-                return ReportWriter(layout, lock)
+                writer = ReportWriter(layout, lock)
+                if writer.pending:
+                    # It was derived of the blocks that were there, and would be taken for the whole's.
+                    remove_derived(layout)
+                return writer
             except BaseException:
                 lock.release()
                 raise

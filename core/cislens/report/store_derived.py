@@ -36,6 +36,13 @@ def write_derived(layout: Layout, report: MotifReport) -> None:
             shutil.rmtree(old)
 
 
+def remove_derived(layout: Layout) -> None:
+    """Remove all that was derived of a report, at one go."""
+    if layout.derived.exists():
+        os.rename(layout.derived, layout.workshop / "outdated")
+        shutil.rmtree(layout.workshop / "outdated")
+
+
 def with_derived(layout: Layout, report: MotifReport) -> MotifReport:
     """Return a report with what was derived of it, itself where nothing was."""
     times = _times(layout)
