@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 
 
 class Kind(NamedTuple):
-    """How entries of a kind are shown: what is said of them beside their name, and how one is used."""
+    """How entries of a kind are shown: what is said of them beside their name, how one is used, and how it is typed."""
 
     detail: str
     use: str
+    typed: str = "{name}"
 
 
 # By the kinds of the registry; what is used by other commands alone has no use of its own.
@@ -28,7 +29,7 @@ KINDS = {
     "metrics": Kind("needs", ""),
     "exporters": Kind("suffixes", "report report.zarr --{option} FILE"),
     "importers": Kind("suffixes", "import FILE --as {example} -o report.zarr"),
-    "architectures": Kind("", "inspect arch:{name} --weights FILE"),
+    "architectures": Kind("", "inspect arch:{name} --weights FILE", "arch:{name}"),
     "trainers": Kind("", "train {example} DATA -o folder"),
     "adapters": Kind("formats", "inspect FILE"),
 }
@@ -126,10 +127,12 @@ def _summary(item: Any) -> str:
 
 
 def _print(found: Registry) -> None:
-    for kind, (detail, _) in KINDS.items():
+    for kind, (detail, _, typed) in KINDS.items():
         facts = [_facts(name, item) for name, item in getattr(found, kind).items()]
         columns = ("name", "what it does", *((detail,) if detail else ()))
-        rows = [(each["name"], each["summary"], *((_joined(each[detail]),) if detail else ())) for each in facts]
+        rows = [
+            (typed.format(**each), each["summary"], *((_joined(each[detail]),) if detail else ())) for each in facts
+        ]
         if rows:
             print_table(columns, rows, kind.capitalize())
             say()
