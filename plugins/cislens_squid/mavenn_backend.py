@@ -116,13 +116,15 @@ def fit_by_mavenn(
             try_tqdm=False,
             verbose=False,
         )
-    return replace(watch.best, iterations=len(watch.history), history=tuple(watch.history))
+    precision = 2 * theta_penalty[:1] * len(training.y)
+    return replace(watch.best, iterations=len(watch.history), history=tuple(watch.history), precision=precision)
 
 
 def model_of(mavenn: ModuleType, genotype: LinearMap, likelihood: Likelihood, batch: int) -> Any:
     """Return mavenn's untrained model of a form.
 
-    Its penalties are added to a sum over a batch, ours to a mean over variants.
+    Its penalties are added to a sum over a batch, ours to a mean over variants. It has one for all parameters of the
+    map, which is that of single terms.
     """
     return mavenn.Model(
         L=genotype.width,
