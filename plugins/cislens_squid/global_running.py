@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -155,23 +155,24 @@ def _named(parts: list[list[pd.DataFrame]], found: list[tuple[Found, ...]], targ
 
 
 def _validity(found: list[tuple[Found, ...]], targets: list[str]) -> Validity:
-    summary: dict[str, float] = {}
-    poor = []
-    for those, target in zip(found, targets, strict=True):
-        for part in those:
-            what = f"{part.design} on {target}"
-            summary |= {f"{name} of {what}": getattr(part.quality, name) for name in TOLD}
-            if not part.quality.pearson_squared >= POOR:
-                poor.append(what)
-    if not poor:
-        return Validity({}, summary)
-    named = ", ".join(poor[:3]) + (", ..." if len(poor) > 3 else "")
-    return Validity(
-        {},
-        summary,
-        (
-            f"the squared correlation of surrogate and held-out answers is below a tenth for {len(poor)} of "
-            f"{len(summary) // len(TOLD)} designs ({named}): what backgrounds do outweighs the motifs there, or the "
-            "model makes nothing of them; read interactions beside their standard errors, or take a larger library",
-        ),
-    )
+    told = {f"{part.design} on {t}": part for those, t in zip(found, targets, strict=True) for part in those}
+    summary = {f"{name} of {what}": getattr(part.quality, name) for what, part in told.items() for name in TOLD}
+    poor = [what for what, part in told.items() if not part.quality.pearson_squared >= POOR]
+    unfitted = [what for what, part in told.items() if part.reading is not None and not part.reading.fitted]
+    warnings = []
+    if poor:
+        warnings.append(
+            f"surrogate and held-out answers have a squared correlation below a tenth for {_listed(poor, told)}: "
+            "what backgrounds do outweighs the motifs there, or the model makes nothing of them; read interactions "
+            "beside their standard errors, or take a larger library"
+        )
+    if unfitted:
+        warnings.append(
+            f"pair terms made the surrogate no better on validation variants for {_listed(unfitted, told)} and are "
+            "zero there, which does not show that nothing interacts: take a larger library"
+        )
+    return Validity({}, summary, tuple(warnings))
+
+
+def _listed(some: Sequence[str], every: Collection[str]) -> str:
+    return f"{len(some)} of {len(every)} designs ({', '.join(some[:3])}{', ...' if len(some) > 3 else ''})"

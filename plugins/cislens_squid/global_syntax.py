@@ -46,7 +46,7 @@ class Reading:
     epistasis : (pairs,)
         What substitutions at two sites do together beyond the sum, in the order of `LinearMap.pair_sites`.
     covariance : (pairs, pairs)
-        Of the epistases; NaN where there are too many parameters to work it out.
+        Of the epistases; NaN where there are too many parameters to work it out, and where all pair terms are zero.
     """
 
     library: Library
@@ -61,9 +61,15 @@ class Reading:
         assert isinstance(genotype, LinearMap)
         singles, pairs = genotype.singles, genotype.pairs
         of_theta, of_pairs = covariance_of(surrogate, library, y), np.full((pairs, pairs), np.nan)
-        if of_theta is not None:
+        # Where pair terms make validation variants no likelier the additive fit is kept, which is no estimate of them.
+        if of_theta is not None and theta[singles:].any():
             of_pairs = of_theta[singles:, singles:].reshape(pairs, 9, pairs, 9).mean((1, 3))
         return cls(library, y, theta[singles:].reshape(-1, 9).mean(1), of_pairs)
+
+    @property
+    def fitted(self) -> bool:
+        """Whether there is any pair term."""
+        return bool(self.epistasis.any())
 
     def mean(self, first: Array, second: Array) -> tuple[float, float]:
         """Return the mean epistasis of all pairs of a site of the one and a site of the other, and its error.

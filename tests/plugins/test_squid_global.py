@@ -313,6 +313,16 @@ def test_a_model_that_makes_nothing_of_the_motifs_is_told_of() -> None:
     assert "below a tenth for 1 of 1 designs (TGAC+ 3 bp GATA+ on output)" in report.validity.warnings[0]
 
 
+def test_pair_terms_that_a_small_library_does_not_show_are_said_to_be_no_estimate() -> None:
+    explainer = replace(PAIR, surrogate="latent", nonlinearity="linear", noise="gaussian", noise_order=0, library=150)
+    start = explainer.designs(LENGTH)[0].starts[0]
+    report = report_of(lambda x: x[:, start, 3] + x[:, 0] @ [3.0, -1, 0, 1], explainer)
+    row = only_row(report)
+    assert row["interaction"] == 0
+    assert np.isnan(row["standard_error"])
+    assert "no better on validation variants for 1 of 1 designs" in report.validity.warnings[-1]
+
+
 def test_what_does_not_fit_is_left_out_and_where_nothing_fits_it_is_refused() -> None:
     assert [design.spacing for design in SquidGlobal(most=100).designs(40)] == [5, 6, 7, 8, 9, 10, 11]
     with pytest.raises(CislensError, match="must fit into the 24 bp of the sequences, which they do at no spacing"):
