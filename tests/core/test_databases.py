@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from cislens import Motif, MotifReport, Sequences, simulate
 from cislens.cli.app import run
 from cislens.databases import BUNDLED, Database, Matches, Scan, compared, family_of, found, load
 from cislens.databases.database import of_one_family
-from cislens.derivation import derive
+from cislens.derivation import Derivation, derive
 from cislens.errors import CislensError, ReportError
 from cislens.motif_files import write_motifs
 
@@ -176,6 +177,21 @@ def test_what_matches_nothing_is_told_by_its_id() -> None:
         f"1 of 1 motifs match none of the {len(load('jaspar_vertebrates'))}" in w and "flat" in w
         for w in report.validity.warnings
     )
+
+
+def test_of_no_motif_there_is_no_match(vertebrates: Database) -> None:
+    assert compared([], vertebrates).q_value.shape == (0, len(vertebrates))
+    report = derive(report_of(*random_motifs(1)), FindNothing(), "matches", "scan")
+    assert (len(report.matches), len(report.instances)) == (0, 0)
+
+
+class FindNothing(Derivation):
+    """Find no motif."""
+
+    name, takes, gives = "find_nothing", ("motifs",), ("motifs",)
+
+    def run(self, report, context):
+        return replace(report, motifs=())
 
 
 def test_a_small_database_by_path_is_searched_with_a_warning(tmp_path) -> None:

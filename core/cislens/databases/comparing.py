@@ -62,7 +62,7 @@ def compared(motifs: Sequence[Motif], database: Database, trim: float = TRIM) ->
     Parameters
     ----------
     motifs
-        One at least; none may hold contributions.
+        None may hold contributions.
     database
         With fewer than 25 motifs p-values depend much on which these are. Its motifs are compared whole.
     trim
@@ -75,6 +75,8 @@ def compared(motifs: Sequence[Motif], database: Database, trim: float = TRIM) ->
     from memelite import tomtom  # type: ignore[import-untyped]  # ships no types
     from scipy.stats import false_discovery_control  # type: ignore[import-untyped]
 
+    if not motifs:  # which memelite does not take
+        return Comparison(*np.zeros((5, 0, len(database))))
     columns = [motif.informative(trim, WIDEST) for motif in motifs]
     # memelite is compiled anew for another type of number.
     queries = [
