@@ -155,3 +155,15 @@ def test_deriving_from_nothing_is_an_error_and_makes_no_store(cislens, store, tm
     status, _, said = cislens("derive", "empty.zarr", "motifs")
     assert status == USER_ERROR
     assert "empty.zarr must hold a report to derive from" in said
+
+
+def test_a_place_that_cannot_be_written_is_a_sentence_of_derive_and_report(cislens, store, monkeypatch) -> None:
+    status, _, said = cislens("report", str(store), "-o", "nowhere/page.html")
+    assert (status, "nowhere/page.html must be writable" in said) == (USER_ERROR, True)
+
+    def refuse(*_) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("cislens.lock.Lock.acquire", refuse)
+    status, _, said = cislens("derive", str(store), "scan")
+    assert (status, "r.zarr must be writable, got Permission denied" in said) == (USER_ERROR, True)

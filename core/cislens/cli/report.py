@@ -47,7 +47,11 @@ def report(
     from cislens.page import write_page
 
     page = output or Path("report.html")
-    write_page({name: opened.read(name) for name in labels}, page, title=title)
+    reports = {name: opened.read(name) for name in labels}
+    try:
+        write_page(reports, page, title=title)
+    except OSError as error:
+        raise CislensError(f"{page} must be writable, got {error.strerror or error}") from error
     say(str(page))
 
 

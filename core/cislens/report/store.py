@@ -154,7 +154,7 @@ class ReportStore:
         if not self.writable:
             raise ReportError(f"{self.path} was opened for reading: open it with mode 'r+' to write")
         layout = self.reader(label).layout
-        with Lock(layout.lock, f"report {label!r} of {self.path}"):
+        with writing(self.path), Lock(layout.lock, f"report {label!r} of {self.path}"):
             write_derived(layout, report)
 
     def read(self, label: str | None = None) -> MotifReport:

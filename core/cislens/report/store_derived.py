@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from cislens.files import writing
 from cislens.report.report import TABLES, MotifReport
 from cislens.report.store_json import read_attributes, write_group
 from cislens.report.store_layout import Layout
@@ -17,23 +16,22 @@ from cislens.report.store_tables import read_motifs, read_table, write_motifs, w
 
 def write_derived(layout: Layout, report: MotifReport) -> None:
     """Keep a report's motifs, tables and steps; what was derived before is replaced, whole or not at all."""
-    with writing(layout.root):
-        unfinished = layout.workshop / "derived"
-        shutil.rmtree(unfinished, ignore_errors=True)
-        unfinished.mkdir(parents=True)
-        tables = [name for name in TABLES if getattr(report, name) is not None]
-        for name in tables:
-            write_table(unfinished / name, getattr(report, name))
-        write_motifs(unfinished / "motifs", report.motifs)
-        steps = list(report.provenance.derivations)
-        said = {"warnings": list(report.validity.warnings), "summary": dict(report.validity.summary)}
-        write_group(unfinished, {"tables": tables, "steps": steps, **said})
-        write_group(layout.derived)
-        before = _times(layout)
-        # The new one is there before the old one goes, so that a kill leaves one of them.
-        os.rename(unfinished, layout.derived / f"{int(before[-1].name) + 1 if before else 0:06d}")
-        for old in before:
-            shutil.rmtree(old)
+    unfinished = layout.workshop / "derived"
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
+    tables = [name for name in TABLES if getattr(report, name) is not None]
+    for name in tables:
+        write_table(unfinished / name, getattr(report, name))
+    write_motifs(unfinished / "motifs", report.motifs)
+    steps = list(report.provenance.derivations)
+    said = {"warnings": list(report.validity.warnings), "summary": dict(report.validity.summary)}
+    write_group(unfinished, {"tables": tables, "steps": steps, **said})
+    write_group(layout.derived)
+    before = _times(layout)
+    # The new one is there before the old one goes, so that a kill leaves one of them.
+    os.rename(unfinished, layout.derived / f"{int(before[-1].name) + 1 if before else 0:06d}")
+    for old in before:
+        shutil.rmtree(old)
 
 
 def remove_derived(layout: Layout) -> None:
