@@ -27,7 +27,8 @@ class Quality:
     log_likelihood
         Mean of a variant, in nats, of the density in the target's own unit.
     variational_information, predictive_information
-        What the latent phenotype tells of the answer, in bits: through the noise model, and whatever the noise.
+        What the latent phenotype tells of the answer, in bits: through the noise model, and whatever the noise. The
+        first is NaN where answers repeat, since they have no density there.
     """
 
     r2_mode: float
@@ -59,13 +60,18 @@ def measured(y: Array, phi: Array, mode: Array, mean: Array, log_density: Array)
 def entropy(y: Array) -> float:
     """Return the differential entropy of values (n,) in bits, by the distance to their nearest neighbours.
 
+    NaN where a value is there more often than neighbours are looked at: then there is no density.
+
     References
     ----------
     Kozachenko & Leonenko 1987, Problems of Information Transmission 23:95.
     """
     from scipy.special import digamma  # type: ignore[import-untyped]
 
-    y = _distinct(y[:AT_MOST], np.random.default_rng(0))
+    y = y[:AT_MOST]
+    if np.unique(y, return_counts=True)[1].max() > NEIGHBOURS:
+        return float("nan")
+    y = _distinct(y, np.random.default_rng(0))
     n = len(y)
     distance = _distances(y[:, None])
     return float((digamma(n) - digamma(NEIGHBOURS) + np.log(2 * distance).mean()) / np.log(2))

@@ -56,13 +56,13 @@ def explained(squid: Squid, oracle: Targeted, sequences: Sequences, context: Con
     )
     return MotifReport(
         sequences,
-        attributions=Attributions(values, gauge=squid.gauge, unit="target, as the latent phenotype"),
+        attributions=Attributions(values, gauge=squid.gauge, unit="latent phenotype"),
         standard_errors=errors,
         curves=named_table([found.curve for row in described for found in row], targets, sequences.ids),
         interactions=named_table([found.interactions for row in described for found in row], targets, sequences.ids)
         if "interactions" in squid.fills
         else None,
-        validity=Validity(measures, warnings=_warnings(measures["r2_mode"], sequences.ids)),
+        validity=Validity(measures, warnings=_warnings(squid, measures["r2_mode"], sequences.ids)),
     )
 
 
@@ -163,7 +163,12 @@ def named_table(parts: list[pd.DataFrame], targets: list[str], ids: tuple[str, .
     return pd.concat(filled, ignore_index=True)[columns]
 
 
-def _warnings(r2: Array, ids: tuple[str, ...]) -> tuple[str, ...]:
+def _warnings(squid: Squid, r2: Array, ids: tuple[str, ...]) -> tuple[str, ...]:
+    if squid.mutagenesis == "singles":
+        return (
+            "each substitution is in one variant of all single mutants, so that those of the two fifths held out were "
+            "never seen, and are zero in the map: take mutagenesis=doubles or poisson, or the explainer ism",
+        )
     poor = [name for name, worst in zip(ids, r2.min(0), strict=True) if not worst >= POOR]
     if not poor:
         return ()

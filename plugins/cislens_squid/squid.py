@@ -55,6 +55,9 @@ class Squid(SurrogateSettings, Explainer):
             raise CislensError(f"squid's rate must lie above 0 and at most at 1, got {self.rate}")
         if self.window is not None and re.fullmatch(r"\d+-\d+", self.window) is None:
             raise CislensError(f"squid's window is written START-END, such as 100-140, got {self.window!r}")
+        start, stop = self.span(1)
+        if start >= stop:
+            raise CislensError(f"squid's window must end after it starts, got {self.window!r}")
 
     @property
     def fills(self) -> tuple[str, ...]:

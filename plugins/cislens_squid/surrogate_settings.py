@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, get_args, get_origin, get_type_hints
 
 from cislens import CislensError, setting
+from cislens.errors import require_choice
+from cislens_squid.genotype import Order
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +36,15 @@ class SurrogateSettings:
     interactions: int = setting(20_000, "strongest pair terms that the report keeps of a surrogate")
 
     def __post_init__(self) -> None:
+        for name, kind in get_type_hints(type(self)).items():
+            if get_origin(kind) is Literal:
+                require_choice(f"{self.name}'s {name}", getattr(self, name), kind)
         self.require_at_least(nodes=1, noise_order=0, patience=1, interactions=0)
+        if self.gp_map not in get_args(Order) and (":" not in self.gp_map or self.surrogate == "ridge"):
+            raise CislensError(
+                f"{self.name}'s gp_map must be additive, neighbour or pairwise, or, but for surrogate=ridge, "
+                f"FILE.py:FACTORY, got {self.gp_map!r}"
+            )
         if not 0 <= self.penalty < float("inf"):
             raise CislensError(f"{self.name}'s penalty must not be negative, got {self.penalty}")
         if self.backend == "mavenn" and not (

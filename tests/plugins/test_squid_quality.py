@@ -42,9 +42,16 @@ def test_a_value_of_two_levels_tells_one_bit() -> None:
     assert mutual_information(x, x + RNG.normal(size=4000) / 100) == pytest.approx(1, abs=0.1)
 
 
-def test_values_that_repeat_have_a_finite_entropy_wherever_they_lie() -> None:
-    for y in (np.zeros(500), RNG.integers(0, 3, 500) + 1e6, np.float32(1e8) + RNG.integers(0, 3, 500) * 8):
-        assert np.isfinite(entropy(np.asarray(y, float)))
+def test_values_that_repeat_have_no_density_and_so_no_entropy() -> None:
+    for y in (np.zeros(500), RNG.integers(0, 3, 500) + 1e6):
+        assert np.isnan(entropy(np.asarray(y, float)))
+
+
+def test_values_that_are_equal_by_rounding_have_the_entropy_of_those_that_are_not() -> None:
+    y = 1e6 + RNG.normal(size=2000)
+    rounded = np.round(y, 4)
+    assert len(np.unique(rounded)) < len(rounded)
+    assert entropy(rounded) == pytest.approx(entropy(y), abs=0.01)
 
 
 def test_measures_of_a_gaussian_surrogate_are_their_closed_forms() -> None:
