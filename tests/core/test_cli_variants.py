@@ -107,7 +107,7 @@ def test_the_evaluation_is_a_table_on_the_screen(variants) -> None:
         (("model.py:middle", "--measured", "INFO/OTHER"), "must hold OTHER, but holds EFFECT, LARGE, WORD"),
         (("model.py:middle", "--measured", "INFO/WORD"), "INFO/WORD must hold numbers"),
         (("model.py:middle", "--absolute"), "needs --labels"),
-        (("model.py:middle", "--length", "crop"), "fit must be one of 'drop', 'pad-n', got 'crop'"),
+        (("model.py:middle", "--length", "crop"), "--length (fit=) must be one of 'drop', 'pad-n', got 'crop'"),
         (("model.py:middle", "-o", "out.bed"), "*.tsv, *.vcf, *.vcf.gz"),
         (("model.py:middle", "-e", "nobody"), "nobody"),
     ],

@@ -97,9 +97,10 @@ def test_the_reference_prediction_is_that_of_the_window(genome, vcf) -> None:
 def test_alternatives_of_one_record_are_scored_one_by_one(genome, vcf) -> None:
     toy, ref = linear(9), GENOME["chr1"][19]
     alts = [base for base in BASES if base != ref]
-    table = score_variants(toy, vcf(("chr1", 20, ref, ",".join([*alts, "<DEL>"]))), genome)
-    assert list(table["alt"]) == [*alts, "<DEL>"]
-    assert list(table["status"]) == ["scored"] * 3 + ["no_sequence"]
+    table = score_variants(toy, vcf(("chr1", 20, ref, ",".join([*alts, "<DEL>", ""]))), genome)
+    assert list(table["alt"]) == [*alts, "<DEL>", ""]
+    assert list(table["status"]) == ["scored"] * 3 + ["no_sequence"] * 2
+    assert table["reason"][4] == "ALT must be of A, C, G and T, got nothing"
     expected = [by_surgery(toy, "chr1", 20, ref, alt) for alt in alts]
     np.testing.assert_allclose(table["model:value"][:3], expected, atol=1e-12)
     # One reference and three alternatives.
@@ -331,6 +332,7 @@ def test_a_model_of_any_length_is_told_one(genome, vcf) -> None:
     [
         ({"info": ("ABSENT",)}, "INFO of .* must hold ABSENT, but holds WORD, X"),
         ({"info": ("WORD",)}, "INFO/WORD must hold numbers, got 'x' at chr1:20"),
+        ({"info": ("X",), "labels": "X"}, "labels must be 0 or 1, got 2 in INFO/X"),
         ({"explainers": ("ism", "ism")}, "'ism' names two columns"),
         ({"explainers": ("model=ism",)}, "'model' names two columns"),
         ({"explainers": ("reference=ism",)}, "'reference' names two columns"),
@@ -340,7 +342,7 @@ def test_a_run_that_cannot_be_is_refused_before_anything_is_predicted(genome, vc
     toy = linear(9)
     with pytest.raises(CislensError, match=sentence):
         score_variants(
-            toy, vcf(("chr1", 20, GENOME["chr1"][19], "A", "X=1;WORD=x")), genome, run=VariantRun(**settings)
+            toy, vcf(("chr1", 20, GENOME["chr1"][19], "A", "X=2;WORD=x")), genome, run=VariantRun(**settings)
         )
     assert toy.counts.predictions == 0
 
@@ -351,5 +353,5 @@ def test_a_file_without_variants_is_refused(genome, vcf) -> None:
 
 
 def test_fit_is_one_of_two() -> None:
-    with pytest.raises(SequenceError, match="fit must be one of 'drop', 'pad-n', got 'crop'"):
+    with pytest.raises(SequenceError, match=r"--length \(fit=\) must be one of 'drop', 'pad-n', got 'crop'"):
         VariantRun(fit="crop")  # type: ignore[arg-type]

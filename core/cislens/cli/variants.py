@@ -78,6 +78,7 @@ def variants(
             length=None if oracle.length else opened.given["input_length"],
             fit=chosen,
             info=info,
+            labels=None if labels is None else _key(labels),
             seed=seed,
             overwrite=overwrite,
             progress=progress,

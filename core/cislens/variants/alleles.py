@@ -136,8 +136,10 @@ class Windows:
 
 
 def _is_sequence(allele: str) -> bool:
-    return not set(allele.upper()) - set("ACGT")
+    return bool(allele) and not set(allele.upper()) - set("ACGT")
 
 
 def _shown(allele: str, most: int = 20) -> str:
+    if not allele:
+        return "nothing"
     return allele if len(allele) <= most else f"{allele[:most]}... ({len(allele):,} bp)"

@@ -71,14 +71,24 @@ def discrimination(table: pd.DataFrame, labels: str, absolute: bool = False) -> 
     precision-recall curve.
     """
     values = table[labels].to_numpy(float)
-    strange = set(values[~np.isnan(values)]) - {0.0, 1.0}
-    if strange:
-        raise CislensError(f"labels must be 0 or 1, got {min(strange):g} in {labels}: measurements are for --measured")
+    require_labels(values, labels)
 
     def measure(effects: Array, labelled: Array) -> dict[str, float]:
         return _areas(np.abs(effects) if absolute else effects, labelled == 1)
 
     return _by_contig(table, values, measure)
+
+
+def require_labels(values: Array, name: str) -> None:
+    """Refuse numbers other than 0, 1 and NaN.
+
+    Raises
+    ------
+    CislensError
+        If there is one.
+    """
+    if strange := set(values[~np.isnan(values)]) - {0.0, 1.0}:
+        raise CislensError(f"labels must be 0 or 1, got {min(strange):g} in {name}: measurements are for --measured")
 
 
 def _by_contig(table: pd.DataFrame, values: Array, measure: Measure) -> pd.DataFrame:

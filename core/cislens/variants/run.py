@@ -10,6 +10,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from cislens.context import Progress, silent
 from cislens.driver import check_needs, saturation_warnings
 from cislens.errors import ReportError, SequenceError, require_choice
@@ -22,6 +24,7 @@ from cislens.target import Target
 from cislens.variants.alleles import Allele, Fit, Windows
 from cislens.variants.components import Fitting
 from cislens.variants.entries import Entries
+from cislens.variants.evaluation import require_labels
 from cislens.variants.parts import Parts, run_key
 from cislens.variants.remarks import Remarks
 from cislens.variants.scores import HELD_AT_ONCE, Scorer, Scores, encoded
@@ -51,6 +54,8 @@ class VariantRun:
         What is done where a window passes the end of its contig: "drop" lists the variant, "pad-n" fills up with N.
     info
         Keys of INFO whose numbers are copied into the table, as columns INFO/KEY; of a flag, 1 or 0.
+    labels
+        One of these keys whose numbers must be 0 or 1, which is seen to before anything is predicted.
     seed
         Seed of every random stream.
     overwrite
@@ -63,12 +68,13 @@ class VariantRun:
     length: int | None = None
     fit: Fit = "drop"
     info: tuple[str, ...] = ()
+    labels: str | None = None
     seed: int = 0
     overwrite: bool = False
     progress: Progress = silent
 
     def __post_init__(self) -> None:
-        require_choice("fit", self.fit, Fit, SequenceError)
+        require_choice("--length (fit=)", self.fit, Fit, SequenceError)
 
 
 def score_variants(
@@ -234,14 +240,14 @@ def _opened(oracle: Oracle, vcf: Path, genome: Path, target: Targets, run: Varia
     for item in explainers:
         check_needs(item.explainer, oracle)
     scorer = Scorer(oracle, oracle.select(target), explainers, run.seed)
-    total = _surveyed(vcf, run.info)
+    total = _surveyed(vcf, run.info, run.labels)
     with open_genome(genome) as contigs, open_vcf(vcf) as variants:
         windows = Windows(contigs, length, run.fit)
         targeted, fitted = Fitting(vcf, total, windows, run.seed).apply(scorer.targeted)
         yield _Job(variants, (vcf, genome), windows, replace(scorer, targeted=targeted), run, total, fitted)
 
 
-def _surveyed(path: Path, info: tuple[str, ...]) -> int:
+def _surveyed(path: Path, info: tuple[str, ...], labels: str | None) -> int:
     """Return how many records there are, once the whole file was seen to be readable and to hold what is asked for."""
     count = 0
     with open_vcf(path) as vcf:
@@ -250,7 +256,9 @@ def _surveyed(path: Path, info: tuple[str, ...]) -> int:
         for record in vcf.records:
             count += 1
             for allele in range(len(record.alts) if info else 0):
-                entries.numbers(record, allele)
+                numbers = dict(zip(info, entries.numbers(record, allele), strict=True))
+                if labels is not None:
+                    require_labels(np.array([numbers[labels]]), f"INFO/{labels}")
             if missing:
                 seen |= set(record.info)
                 missing -= seen
