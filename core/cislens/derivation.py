@@ -123,7 +123,8 @@ def derive(
         if not set(derivation.takes) & {*report.emits, *given}:
             raise ReportError(
                 f"{derivation.name} is derived from {' or '.join(derivation.takes)}, but the report holds only "
-                f"{', '.join(report.emits) or 'nothing'}"
+                f"{', '.join(report.emits) or 'its sequences'}: get them first; where a step found nothing, the page "
+                "says why"
             )
         report = _taken(report, derivation, DeriveContext(seed, progress, tell))
         given |= set(derivation.gives)

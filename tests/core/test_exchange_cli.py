@@ -133,12 +133,14 @@ def test_what_is_imported_is_derived_from_and_shown_like_any_report(cislens, tmp
     status, out, _ = cislens("import", "c.h5", "-o", "i.zarr", "--label", "theirs")
     assert status == 0
     assert "theirs: 3 sequences of 30 bp with attributions, in i.zarr" in out
+    assert "cislens derive i.zarr --label theirs motifs &&" in out
     assert cislens("derive", "i.zarr", "motifs")[0] == 0
     assert cislens("report", "i.zarr", "-o", "i.html")[0] == 0
     assert "imported as chrombpnet" in (tmp_path / "i.html").read_text()
     status, _, err = cislens("import", "c.h5", "-o", "i.zarr", "--label", "theirs")
     assert status == USER_ERROR
     assert "holds a report 'theirs' already" in err
+    assert "--overwrite" in err
     assert cislens("import", "c.h5", "-o", "i.zarr", "--label", "theirs", "--overwrite")[0] == 0
 
 

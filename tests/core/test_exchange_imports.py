@@ -261,6 +261,7 @@ def test_results_in_which_modisco_found_nothing_are_an_empty_report(modisco, tmp
     modisco.io.save_hdf5(str(tmp_path / "none.h5"), None, None, WINDOW)
     report = import_report(tmp_path / "none.h5")
     assert (report.motifs, len(report.instances), len(report.sequences)) == ((), 0, 0)
+    assert f"TF-MoDISco found no pattern in the middle {WINDOW} bp of the sequences" in report.validity.warnings
 
 
 def test_modiscos_results_are_placed_on_the_genome_by_the_peaks_it_was_given(results, tmp_path) -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
 
 from cislens.cli.console import note, print_table, say
+
+# What a report that holds a part is derived from next, the first that fits.
+STEPS = {"motifs": "matches", "attributions": "motifs"}
 
 
 def import_(
@@ -37,7 +41,9 @@ def import_(
         note(sentence)
     held = ", ".join(report.emits) or "nothing but sequences"
     say(f"{named}: {len(report.sequences):,} sequences of {report.sequences.length:,} bp with {held}, in {output}")
-    say(f"\nnext      cislens derive {output} motifs && cislens report {output} -o report.html")
+    step = next((step for part, step in STEPS.items() if part in report.emits), None)
+    derive = f"cislens derive {output} --label {quote(named)} {step} && " if step else ""
+    say(f"\nnext      {derive}cislens report {output} -o report.html")
 
 
 def _list() -> None:

@@ -134,6 +134,6 @@ def _recognised(path: Path) -> Importer:
     found = [kind for kind in known if path.name.lower().endswith(kind.suffixes) and kind.recognises(path)]
     if len(found) == 1:
         return found[0]()
-    listed = "; ".join(f"{kind.name} ({', '.join(kind.suffixes)}): {kind.summary()}" for kind in known)
+    listed = "; ".join(f"{kind.name} ({', '.join(kind.suffixes)}), {kind.summary().rstrip('.')}" for kind in known)
     what = f"{path.name} could be any of {', '.join(kind.name for kind in found)}" if found else f"got {path.name}"
     raise ReportError(f"a file must be of a kind that is read, {what}: say which with --as NAME, of {listed}")

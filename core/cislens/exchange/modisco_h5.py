@@ -102,6 +102,9 @@ class ModiscoH5(Importer):
             )
         placed = with_windows(report.sequences, self.regions, None)
         instances = _instances(seqlets, placed.ids, shift)
+        if not motifs:
+            looked = "" if window is None else f" in the middle {int(window):,} bp of the sequences"
+            report = replace(report, validity=report.validity.warned(f"TF-MoDISco found no pattern{looked}"))
         return replace(report, sequences=placed, motifs=motifs, instances=instances)
 
     def _sequences(self, path: Path, seqlets: list[Seqlets], window: int | None) -> MotifReport:

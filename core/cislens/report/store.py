@@ -180,7 +180,8 @@ def save(report: MotifReport, path: str | Path, label: str = "report", *, overwr
     store = ReportStore.open(path, "a")
     if label in store.labels and not overwrite:
         raise ReportError(
-            f"{path} holds a report {label!r} already: give another label, or --overwrite (overwrite=True) to replace it"
+            f"{path} holds a report {label!r} already: give another label, or --overwrite (overwrite=True) to replace "
+            "it"
         )
     made = report.provenance
     key = RunKey(
