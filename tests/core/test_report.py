@@ -163,6 +163,16 @@ def test_a_block_without_rows_does_not_change_the_types_of_a_table() -> None:
     assert list(both_empty.instances.columns) == list(TABLES["instances"])
 
 
+def test_rows_that_an_explainer_of_the_whole_set_gives_every_block_are_kept_once() -> None:
+    blocks = [report(curves=table("curves", 4)).take(slice(i, i + 3)) for i in (0, 3)]
+    same = [
+        replace(block, curves=table("curves", 4), instances=table("instances", 2 + i)) for i, block in enumerate(blocks)
+    ]
+    whole = join(same)
+    assert len(whole.curves) == 4
+    assert len(whole.instances) == 5
+
+
 def test_a_part_that_one_block_lacks_is_left_out_of_the_whole() -> None:
     halves = [report().take(slice(0, 3)), report(masks=None).take(slice(3, 6))]
     assert join(halves).masks is None

@@ -57,7 +57,7 @@ def test_a_writer_in_another_process_is_refused_and_its_lock_taken_over_when_it_
     assert not lock_file(path).exists()
 
 
-@pytest.mark.parametrize("content", ["", f"{os.getpid()} {os.uname().nodename}"])
+@pytest.mark.parametrize("content", ["", f"{os.getpid()} {os.uname().nodename}"], ids=["empty", "own number"])
 def test_a_lock_without_a_process_or_with_our_own_number_from_a_former_life_is_taken_over(path, content: str) -> None:
     begun(path).close()
     lock_file(path).write_text(content)

@@ -260,5 +260,7 @@ def _joined_table(tables: Sequence[Any], of_the_whole: bool = False) -> Any:
 
     # A table without rows says nothing of its columns' types, and would turn numbers into objects.
     filled = [table for table in present if len(table)] or present[:1]
+    if all(table.equals(filled[0]) for table in filled[1:]):
+        return filled[0]  # an explainer of the whole set gives every block the same rows
     joined = pd.concat(filled, ignore_index=True)
     return joined.drop_duplicates(ignore_index=True) if of_the_whole else joined
