@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 Array = npt.NDArray[Any]
 NEIGHBOURS = 5  # of a point, whose distance tells the density there
+DISTINCT = 0.9  # share of values of their own, below which they have no density
 AT_MOST = 10_000  # points from which information is estimated
 
 
@@ -60,7 +61,8 @@ def measured(y: Array, phi: Array, mode: Array, mean: Array, log_density: Array)
 def entropy(y: Array) -> float:
     """Return the differential entropy of values (n,) in bits, by the distance to their nearest neighbours.
 
-    NaN where a value is there more often than neighbours are looked at: then there is no density.
+    Of values that are there more than once, such as the wild type's, one is looked at; where too many are, there is no
+    density, and the entropy is NaN.
 
     References
     ----------
@@ -69,11 +71,11 @@ def entropy(y: Array) -> float:
     from scipy.special import digamma  # type: ignore[import-untyped]
 
     y = y[:AT_MOST]
-    if np.unique(y, return_counts=True)[1].max() > NEIGHBOURS:
+    distinct = np.unique(y)
+    n = len(distinct)
+    if n < DISTINCT * len(y):
         return float("nan")
-    y = _distinct(y, np.random.default_rng(0))
-    n = len(y)
-    distance = _distances(y[:, None])
+    distance = _distances(distinct[:, None])
     return float((digamma(n) - digamma(NEIGHBOURS) + np.log(2 * distance).mean()) / np.log(2))
 
 
