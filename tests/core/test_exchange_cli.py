@@ -169,3 +169,12 @@ def test_a_place_that_cannot_be_written_is_a_sentence_of_derive_and_report(cisle
     monkeypatch.setattr("cislens.lock.Lock.acquire", refuse)
     status, _, said = cislens("derive", str(store), "scan")
     assert (status, "r.zarr must be writable, got Permission denied" in said) == (USER_ERROR, True)
+
+
+def test_of_several_reports_the_one_that_cannot_be_derived_from_is_named(cislens, store) -> None:
+    MotifReport(Sequences.from_onehot(ONEHOT)).save(store, "plain")
+    status, _, said = cislens("derive", str(store), "scan")
+    assert status == USER_ERROR
+    assert "report 'plain': scan is derived from motifs, but the report holds only its sequences" in said
+    assert "what was derived of ism is kept" in said
+    assert ReportStore.open(store).read("ism").provenance.derivations[-1]["derivation"] == "scan"

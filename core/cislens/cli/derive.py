@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cislens.cli.console import note, print_table, progress_bar, say, say_json
-from cislens.errors import CislensError
+from cislens.errors import CislensError, ReportError
 
 if TYPE_CHECKING:
     from cislens.report import MotifReport
@@ -46,11 +46,16 @@ def derive(
     opened = ReportStore.open(store, "r+")
     if not opened.labels:
         raise CislensError(f"{store} must hold a report to derive from, and it holds none: explain sequences first")
-    facts = {}
+    facts: dict[str, MotifReport] = {}
     for name in label or opened.labels:
-        with progress_bar(name) as progress:
-            report = derived(opened.read(name), *chosen, seed=seed, progress=progress, tell=note)
-        opened.keep_derived(name, report)
+        try:
+            with progress_bar(name) as progress:
+                report = derived(opened.read(name), *chosen, seed=seed, progress=progress, tell=note)
+            opened.keep_derived(name, report)
+        except ReportError as error:
+            others = ", ".join(facts)
+            kept = f" (what was derived of {others} is kept; --label says which reports are meant)" if others else ""
+            raise ReportError(f"report {name!r}: {error}{kept}") from error
         facts[name] = report
     if json:
         say_json({name: _facts(report) for name, report in facts.items()})
