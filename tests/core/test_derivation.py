@@ -151,10 +151,13 @@ def test_what_was_derived_of_a_part_of_a_run_is_gone_once_the_run_goes_on(report
         writer.write(0, report.take(slice(0, 1)))
     store.keep_derived("a", derive(store.read("a"), FindMotifs(2)))
     assert len(store.read("a").motifs) == 2
+    late = store.read("a")
     with store.begin("a", key, report.sequences) as writer:
         assert steps(store.read("a")) == []
         writer.write(1, report.take(slice(1, 2)))
         writer.finish(report.provenance)
+    with pytest.raises(ReportError, match="has other sequences by now: derive it again"):
+        store.keep_derived("a", late)
     assert (store.read("a").motifs, store.read("a").validity.warnings) == ((), ())
 
     store.keep_derived("a", derive(store.read("a"), FindMotifs(2)))

@@ -150,11 +150,22 @@ class ReportStore:
         return ReportReader(Layout(self.path, label))
 
     def keep_derived(self, label: str, report: MotifReport) -> None:
-        """Keep what was derived of a report of this store beside it, in place of what was derived before."""
+        """Keep what was derived of a report of this store beside it, in place of what was derived before.
+
+        Raises
+        ------
+        ReportError
+            If the report has other sequences than are there, as when a run went on since it was read.
+        """
         if not self.writable:
             raise ReportError(f"{self.path} was opened for reading: open it with mode 'r+' to write")
         layout = self.reader(label).layout
         with writing(self.path), Lock(layout.lock, f"report {label!r} of {self.path}"):
+            if self.reader(label).ids != report.sequences.ids:
+                raise ReportError(
+                    f"what is kept must be derived of all that report {label!r} of {self.path} holds, and it has other "
+                    "sequences by now: derive it again"
+                )
             write_derived(layout, report)
 
     def read(self, label: str | None = None) -> MotifReport:

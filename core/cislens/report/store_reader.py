@@ -19,7 +19,7 @@ from cislens.report.store_arrays import file_name, open_array, read
 from cislens.report.store_derived import with_derived
 from cislens.report.store_json import read_attributes
 from cislens.report.store_layout import PARTS, Layout, block_count, block_rows
-from cislens.report.store_sequences import read_sequences
+from cislens.report.store_sequences import read_ids, read_sequences
 from cislens.report.store_tables import read_motifs, read_table
 from cislens.report.validity import Validity
 from cislens.sequences import Dropped
@@ -58,6 +58,14 @@ class ReportReader:
     def pending(self) -> int:
         """How many blocks are not there yet."""
         return block_count(self.n, self.block) - len(self.finished)
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The ids of the sequences that finished blocks explain."""
+        held = read_ids(self.layout.folder)
+        rows = (block_rows(number, self.n, self.block) for number in self.finished)
+        kept = zip(rows, map(self._kept, self.finished), strict=True)
+        return tuple(held[block.start + row] for block, places in kept for row in places)
 
     @property
     def complete(self) -> bool:
