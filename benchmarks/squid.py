@@ -19,14 +19,13 @@ from pathlib import Path
 from typing import Any
 
 from measure import peak_memory, pin_to_one_core, ratio, real_data, record
-from predict import best_batch, row, torch_model, torch_native
+from predict import BATCHES, row, torch_model, torch_native
 
 RATE = 0.1
 WINDOW = "100-140"
 WINDOWED = 10_000  # variants of the window
 LARGE = 100_000
 HELD_OUT = 10_000  # variants of an independent library, on which fits are compared
-ROUNDS = 2
 SQUID = {"rate": 5e-4, "patience": 25}  # mavenn's learning, as SQUID was published with
 TUNED = {"rate": 5e-3, "patience": 10}
 
@@ -192,7 +191,13 @@ def _correlation(one: Any, other: Any) -> float:
     return float(np.corrcoef(one, other)[0, 1])
 
 
-def whole() -> None:
+def best_batch(model: Any, x: Any) -> int:
+    """Return the batch size at which the bare network takes the least processor time, of two runs each."""
+    calls = {batch: torch_native(model, x, batch) for batch in BATCHES}
+    return min(BATCHES, key=lambda batch: min(timed(calls[batch])[0] for _ in range(2)))
+
+
+def whole(rounds: int) -> None:
     """Make and predict a library, and run the whole analysis, beside bare prediction."""
     import numpy as np
 
@@ -201,7 +206,7 @@ def whole() -> None:
     oracle, model, enhancer = oracle_and_sequence()
     made = library(LARGE, None, 0)
     x = np.concatenate(list(made.blocks()))
-    batch, _ = best_batch(torch_native, model, x)
+    batch = best_batch(model, x[:2048])
     target, settings = oracle.select("Dev"), f"squid:library={LARGE},rate={RATE}"
     calls = {
         "native": torch_native(model, x, batch),
@@ -211,7 +216,7 @@ def whole() -> None:
     target.predict(x[:5000])  # which settles the batch size
     explain(oracle, enhancer, "squid:library=1000", "Dev")
     seconds: dict[str, list[float]] = {name: [] for name in calls}
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         for name, call in calls.items():
             seconds[name].append(timed(call)[0])
     peer = "torch's own call at its best batch size"
@@ -297,13 +302,14 @@ def main() -> None:
     parser.add_argument("part", choices=["fit", "whole", "pairwise", "whole-case", "pairwise-case"])
     parser.add_argument("--variants", type=int, default=10_000)
     parser.add_argument("--minutes", type=float, default=30.0, help="processor time after which mavenn is stopped")
+    parser.add_argument("--rounds", type=int, default=2, help="runs of which the median is told")
     parser.add_argument("--scratch", type=Path, default=Path(tempfile.gettempdir()) / "cislens-squid-benchmark")
     given = parser.parse_args()
     given.scratch.mkdir(parents=True, exist_ok=True)
     if given.part == "fit":
         fits(given.scratch, given.variants, given.minutes)
     elif given.part == "whole":
-        whole()
+        whole(given.rounds)
     elif given.part == "pairwise":
         pairwise(given.scratch)
     else:
