@@ -182,7 +182,7 @@ def test_what_matches_nothing_is_told_by_its_id() -> None:
 def test_of_no_motif_there_is_no_match(vertebrates: Database) -> None:
     assert compared([], vertebrates).q_value.shape == (0, len(vertebrates))
     report = derive(report_of(*random_motifs(1)), FindNothing(), "matches", "scan")
-    assert (len(report.matches), len(report.instances)) == (0, 0)
+    assert (len(report.matches), len(report.instances), report.validity.warnings) == (0, 0, ())
 
 
 class FindNothing(Derivation):

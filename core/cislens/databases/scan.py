@@ -55,7 +55,7 @@ class Scan(Derivation):
         table = scanned(report.motifs, report.sequences, self.p_value)
         context.progress(len(report.motifs), len(report.motifs))
         validity = report.validity
-        if not len(table):
+        if report.motifs and not len(table):  # where there is no motif, the step before says why
             validity = validity.warned(
                 f"no instance was found: none of {len(report.motifs)} motifs matches in {len(report.sequences)} "
                 f"sequences with a p-value below {self.p_value:g}; short or weak motifs never do"

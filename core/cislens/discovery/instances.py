@@ -81,7 +81,9 @@ class Instances(Derivation):
             tables.append(self._table(values[t], motifs, target, report, rng))
             context.progress(t + 1, len(values))
         table = pd.concat([part for part in tables if len(part)] or tables[:1], ignore_index=True)
-        validity = report.validity if len(table) else report.validity.warned(self._nothing(report))
+        validity = report.validity
+        if report.motifs and not len(table):  # where there is no motif, the step before says why
+            validity = validity.warned(self._nothing(report))
         return replace(report, instances=table, validity=validity)
 
     def _table(
