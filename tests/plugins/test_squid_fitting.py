@@ -177,7 +177,13 @@ def test_an_interrupt_ends_a_fit_at_once() -> None:
         pytest.param(lambda latent: np.exp(4 * latent), id="a long tail"),
     ],
 )
-@pytest.mark.parametrize("form", [Form(patience=15), FORMS[2]], ids=["tanh, skewed_t", "linear, cauchy"])
+@pytest.mark.parametrize(
+    "form",
+    [
+        pytest.param(Form(patience=15), id="tanh, skewed_t"),
+        pytest.param(FORMS[2], id="linear, cauchy", marks=pytest.mark.slow),
+    ],
+)
 def test_a_surrogate_of_hard_answers_is_finite_and_where_it_fits_it_points_the_right_way(answer, form) -> None:
     known = simulated(Asked(10, 1000, 0.2, deviation=0.0))
     y = np.asarray(answer(known.latent), np.float64)

@@ -44,6 +44,7 @@ def test_95_percent_intervals_cover_between_90_and_98_percent(noise) -> None:
     assert 0.90 <= np.mean(shares) <= 0.98
 
 
+@pytest.mark.slow
 def test_95_percent_intervals_of_gaussian_noise_on_a_linear_answer_cover_between_90_and_98_percent() -> None:
     form = Form(Nonlinearity("linear"), Noise("gaussian", 0))
     known = [simulated(Asked(noise="gaussian", deviation=0.5, seed=seed), linear) for seed in range(TOYS)]
@@ -51,6 +52,7 @@ def test_95_percent_intervals_of_gaussian_noise_on_a_linear_answer_cover_between
     assert 0.90 <= np.mean(shares) <= 0.98
 
 
+@pytest.mark.slow
 def test_95_percent_intervals_of_ridge_cover_between_90_and_98_percent() -> None:
     known = [simulated(Asked(deviation=0.5, seed=seed), linear) for seed in range(TOYS)]
     shares = []
@@ -100,6 +102,7 @@ def off_the_curve(known: Known, surrogate: Surrogate) -> float:
     return float(np.abs(found - known.curve(true)).max() / np.ptp(known.curve(true)))
 
 
+@pytest.mark.slow
 def test_pair_terms_are_recovered() -> None:
     known = simulated(Asked(8, 8000, 0.3, "pairwise", deviation=0.03, pairs=0.6))
     surrogate = fitted(known)
@@ -116,6 +119,7 @@ def test_pair_terms_are_recovered() -> None:
     assert strongest["value"].abs().iloc[0] == pytest.approx(np.abs(found.pairs).max())
 
 
+@pytest.mark.slow
 def test_neighbours_pair_terms_are_recovered_and_tell_their_errors() -> None:
     known = simulated(Asked(10, 6000, 0.3, "neighbour", deviation=0.03, pairs=0.6))
     surrogate = fitted(known)
@@ -124,6 +128,7 @@ def test_neighbours_pair_terms_are_recovered_and_tell_their_errors() -> None:
     assert np.isfinite(describe(surrogate, known.library, known.y, "uniform", 0).errors).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", [0.5, 0.75, 1.0])
 def test_parameters_are_recovered_at_high_rates(rate: float) -> None:
     known = simulated(Asked(variants=4000, rate=rate, deviation=0.05))
@@ -159,6 +164,7 @@ def test_maps_of_too_many_parameters_have_no_standard_errors() -> None:
     assert np.isnan(describe(surrogate, known.library, known.y, "uniform", 0).errors).all()
 
 
+@pytest.mark.slow
 def test_an_additive_surrogate_of_a_pairwise_oracle_says_that_it_explains_less() -> None:
     known = simulated(Asked(8, 6000, 0.3, "pairwise", deviation=0.03, pairs=1.0))
     additive = fit_surrogate(LinearMap(8), known.library, known.y, Form(), known.order).quality
