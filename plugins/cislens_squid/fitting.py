@@ -157,12 +157,16 @@ def fit(
     """Maximise the likelihood of the training variants, and keep what is best on the validation variants.
 
     It starts from least squares; a map with pair terms from the fit of its additive map where that says more of the
-    validation variants. Where there are many variants, the first steps of an additive map are made on a part of them.
+    validation variants, and then moves the pair terms alone before all: else what was best stopped overfits before the
+    pair terms help. Where there are many variants, the first steps of an additive map are made on a part of them.
     """
     theta_penalty = form.penalties.theta * genotype.prior(training.design) / len(training.y)
     likelihood = Likelihood(form.nonlinearity, form.noise, form.penalties, theta_penalty)
     vector, steps, history = _start(genotype, likelihood, training.first(EARLY)), 0, []
-    stages = [training.first(EARLY), training] if len(training.y) > 2 * EARLY else [training]
+    everything = np.ones(len(vector))
+    stages = [(training, everything)]
+    if len(training.y) > 2 * EARLY:
+        stages.insert(0, (training.first(EARLY), everything))
     simpler = genotype.simpler()
     if simpler is not None:
         before = fit(simpler, form, training.narrowed(simpler.size), validation.narrowed(simpler.size), progress)
@@ -170,10 +174,13 @@ def fit(
         other = np.concatenate([theta, before.curve, before.noise])
         held = validation.design, torch.from_numpy(validation.y)
         vector = max(vector, other, key=lambda start: likelihood.mean(start, *held))
-        steps, history, stages = before.iterations, [*before.history], [training]
-    for stage in stages:
+        steps, history = before.iterations, [*before.history]
+        place = np.arange(len(vector))
+        pairs = np.asarray((place >= simpler.size) & (place < genotype.size), np.float64)
+        stages = [(training, pairs), (training, everything)]
+    for stage, moved in stages:
         search = _Search(likelihood, stage, validation, form.patience, progress)
-        vector = search.run(vector)
+        vector = search.run(vector, moved)
         steps += search.steps
         history += search.history
     return Fit(*likelihood.parts(vector), steps, tuple(history), 2 * theta_penalty * len(training.y))
@@ -207,14 +214,18 @@ class _Search:
         self.history: list[float] = []
         self.best, self.best_at, self.best_value = np.empty(0), 0, -np.inf
 
-    def run(self, vector: Array) -> Array:
-        """Return the best parameters found from these on."""
+    def run(self, vector: Array, moved: Array) -> Array:
+        """Return the best parameters found from these on; those where `moved` is 0 stay as they are."""
         from scipy.optimize import minimize  # type: ignore[import-untyped]
+
+        def loss(at: Array) -> tuple[float, Array]:
+            value, slope = self.likelihood.loss(at, self.training.design, self.y)
+            return value, slope * moved
 
         self.best, self.best_value = vector, self._validated(vector)
         try:
             found = minimize(
-                lambda at: self.likelihood.loss(at, self.training.design, self.y),
+                loss,
                 vector,
                 jac=True,
                 method="L-BFGS-B",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[Any]
 Order = Literal["additive", "neighbour", "pairwise"]
-SHARE_OF_PAIRS = 0.1  # of the variance of a latent phenotype, before anything is known
+SHARE_OF_PAIRS = 0.03  # of the variance of a latent phenotype, before anything is known
 DAMPING = 0.1  # of least squares at the start, against the square root of the number of variants
 
 

@@ -172,9 +172,8 @@ def _warnings(squid: Squid, r2: Array, ids: tuple[str, ...]) -> tuple[str, ...]:
     poor = [name for name, worst in zip(ids, r2.min(0), strict=True) if not worst >= POOR]
     if not poor:
         return ()
-    named = ", ".join(poor[:3]) + (", ..." if len(poor) > 3 else "")
     return (
-        f"the surrogate explains less than half of the variance of held-out variants of {len(poor)} of {len(ids)} "
-        f"sequences ({named}): do not read its parameters there as what the model does; a larger library, a lower "
-        "rate, a window or a pairwise map may fit better",
+        "the surrogate explains less than half of the variance of held-out variants where r2_mode is below 0.5, as of "
+        f"{poor[0]}: do not read its parameters there as what the model does; a larger library, a lower rate, a window "
+        "or a pairwise map may fit better",
     )
