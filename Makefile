@@ -71,6 +71,10 @@ benchmarks: benchmark-env ## measure beside peers; needs CISLENS_REAL_DATA
 	$(BIN)/python benchmarks/ism.py
 	$(BIN)/python benchmarks/deeplift.py
 	$(BIN)/python benchmarks/simulate.py
+	$(BIN)/python benchmarks/squid.py fit
+	$(BIN)/python benchmarks/squid.py fit --variants 100000
+	$(BIN)/python benchmarks/squid.py whole
+	$(BIN)/python benchmarks/squid.py pairwise
 	$(BIN)/python benchmarks/variants.py
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/report_memory.py
