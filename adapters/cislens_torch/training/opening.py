@@ -56,8 +56,8 @@ def _network(path: Path, said: dict[str, Any]) -> nn.Module:
     own = {setting.name for setting in settings.describe(kind)} - {s.name for s in settings.describe(TorchTrainer)}
     if unsaid := sorted(own - set(said["settings"])):
         raise OracleError(
-            f"{path} must say every setting of {said['trainer']}'s network, but not {', '.join(unsaid)}: it was trained "
-            "by another version of it; install that one, or train it anew"
+            f"{path} must say every setting of {said['trainer']}'s network, but not {', '.join(unsaid)}: it was "
+            "trained by another version of it; install that one, or train it anew"
         )
     try:
         return built(settings.build(kind, said["settings"]), said["length"], len(said["outputs"]))
