@@ -104,14 +104,14 @@ def test_the_standard_cnn_needs_one_window(width: int) -> None:
 
 @pytest.mark.parametrize("blocks", [1, 3, 4])
 def test_the_receptive_field_of_the_residual_network_is_that_of_its_convolutions(blocks: int) -> None:
-    network = ResidualNetwork(width=13, blocks=blocks).network(200, 1).eval()
-    # A convolution of 3 adds twice its dilation: each block has one of 1, 2, 4, ... and one of 1.
-    field = 13 + sum(2 * 2**number + 2 for number in range(blocks))
-    layers = open_oracle(network, layout="4,length", length=200).layers()
+    network = ResidualNetwork(width=13, pool=5, blocks=blocks).network(400, 1).eval()
+    # A convolution of 3 adds twice its dilation, in windows of 5 bp: each block has one of 1, 2, 4, ... and one of 1.
+    field = 13 + 4 + 5 * sum(2 * 2**number + 2 for number in range(blocks))
+    layers = open_oracle(network, layout="4,length", length=400).layers()
     assert max(layer.receptive_field for layer in layers if layer.kind == "convolution") == field
-    # By what really changes the values before the maximum over positions.
-    x = torch.randn(8, 4, 200, requires_grad=True)
-    network[: 1 + blocks](x)[:, :, 100].sum().backward()
+    # By what really changes the values before the maximum over positions, of more sequences than windows have places.
+    x = torch.randn(64, 4, 400, requires_grad=True)
+    network[: 2 + blocks](x)[:, :, 40].sum().backward()
     seen = reached(x.grad)
     assert seen[-1] - seen[0] + 1 == field
 
