@@ -34,6 +34,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # The examples of the documentation take longest: begun last, they would keep one process busy while others wait.
+    items.sort(key=lambda item: item.path.name != "test_documentation.py")
     absent: dict[str, str | None] = {}
     for item in items:
         for name in COUNTED:
