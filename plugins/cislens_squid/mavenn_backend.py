@@ -82,7 +82,7 @@ def fit_by_mavenn(
     Every setting means what it means to `fitting.fit`. An epoch counts as two iterations of patience, so that the
     default is SQUID's 25 epochs; the penalties are those of `fitting.Penalties` in mavenn's units, one for all
     parameters of the map and one for curve and noise. The chance of the start and of the batches is drawn from the
-    answers, so that the same library gives the same fit.
+    answers, so that the same library gives the same fit, but for the rounding of sums that TensorFlow's threads share.
 
     Raises
     ------
