@@ -120,8 +120,7 @@ def test_the_same_library_gives_the_same_fit_whatever_the_global_generators_hold
     first = quick(genotype, form(), training, validation)
     np.random.seed(6)  # noqa: NPY002
     second = quick(genotype, form(), training, validation)
-    # TensorFlow sums in the order in which its threads end: equal but for the rounding of float32. Another seed would
-    # change the third digit.
+    # TensorFlow sums in the order in which its threads end: equal but for the rounding of float32.
     np.testing.assert_allclose(first.theta, second.theta, rtol=0, atol=1e-5)
     np.testing.assert_allclose(first.noise, second.noise, rtol=0, atol=1e-5)
 
