@@ -7,7 +7,6 @@ Maps are kept in the scratch folder, block by block. CISLENS_REAL_DATA is needed
 from __future__ import annotations
 
 import hashlib
-import os
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -168,4 +167,4 @@ def cells() -> Iterator[Cell]:
 
 
 if __name__ == "__main__":
-    main(list(cells()) if "CISLENS_REAL_DATA" in os.environ else [])
+    main(list(cells()))

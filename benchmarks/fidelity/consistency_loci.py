@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from measure import real_data
 
 from cislens import Oracle, Sequences, Targeted, open_oracle, read_sequences
 from cislens.backgrounds import Frequencies
@@ -19,7 +20,6 @@ from cislens.context import stream
 from cislens.dinucleotide import shuffle_dinucleotides
 
 Array = npt.NDArray[Any]
-DATA = Path(os.environ.get("CISLENS_REAL_DATA", ""))
 AT_ONCE = 200  # sequences drawn before those that gain are chosen
 GAIN = 0.5  # of the prediction by the site, below which a sequence is left out: as in the peer's protocol
 
@@ -91,28 +91,18 @@ class Loci:
 
 
 def deepstarr() -> Oracle:
-    return open_oracle("arch:deepstarr", DATA / "checkpoints/deepstarr/deepstarr.model.h5")
+    return open_oracle("arch:deepstarr", real_data() / "checkpoints/deepstarr/deepstarr.model.h5")
 
 
 def enhancer() -> Sequences:
-    return read_sequences(DATA / "sequences/deepstarr_enhancer.fa")
+    return read_sequences(real_data() / "sequences/deepstarr_enhancer.fa")
 
 
 def gabpa(stage: str) -> Oracle:
-    return open_oracle(gabpa_network(), DATA / f"checkpoints/gabpa/gabpa_{stage}_23.h5")
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests" / "real"))
+    from gabpa_keras import gabpa as network
 
-
-def gabpa_network() -> Any:
-    """Return the baseline network of SQUID's Methods."""
-    import keras
-    from keras import layers
-
-    dna = x = keras.Input((200, 4), name="dna")
-    for filters, width, rate in ((32, 15, 0.1), (64, 5, 0.2), (96, 5, 0.3)):
-        x = layers.Activation("relu")(layers.Conv1D(filters, width, padding="same")(x))
-        x = layers.MaxPooling1D(4)(layers.Dropout(rate)(x))
-    x = layers.Activation("relu")(layers.Dense(128)(layers.Flatten()(x)))
-    return keras.Model(dna, layers.Activation("sigmoid", name="binding")(layers.Dense(1)(layers.Dropout(0.5)(x))))
+    return open_oracle(network(), real_data() / f"checkpoints/gabpa/gabpa_{stage}_23.h5")
 
 
 def shuffled_enhancer(n: int, rng: np.random.Generator) -> Array:

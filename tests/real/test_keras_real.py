@@ -13,6 +13,8 @@ pytestmark = [pytest.mark.real, pytest.mark.keras]
 pytest.importorskip("keras")
 pytest.importorskip("tensorflow")
 
+from tests.real.gabpa_keras import gabpa  # noqa: E402
+
 from cislens.errors import OracleError  # noqa: E402
 from cislens.oracle import OracleOptions  # noqa: E402
 from cislens.oracle.adapter import ModelSource  # noqa: E402
@@ -20,7 +22,6 @@ from cislens_keras.adapter import KerasAdapter  # noqa: E402
 from cislens_keras.oracle import KerasOracle  # noqa: E402
 from cislens_keras.runtime import keras  # noqa: E402
 
-layers = keras.layers
 BOUND = 1e-5
 
 
@@ -87,16 +88,6 @@ def test_the_gradient_of_deepstarr_in_double_precision_equals_finite_differences
         direction = rng.normal(size=x.shape)
         ends = [oracle.predict(x + sign * 1e-7 * direction)[head].sum() for sign in (1, -1)]
         assert (gradient * direction).sum() == pytest.approx((ends[0] - ends[1]) / 2e-7, rel=1e-5)
-
-
-def gabpa() -> Any:
-    """The baseline network of SQUID's Methods."""
-    dna = x = keras.Input((200, 4), name="dna")
-    for filters, width, rate in ((32, 15, 0.1), (64, 5, 0.2), (96, 5, 0.3)):
-        x = layers.Activation("relu")(layers.Conv1D(filters, width, padding="same")(x))
-        x = layers.MaxPooling1D(4)(layers.Dropout(rate)(x))
-    x = layers.Activation("relu")(layers.Dense(128)(layers.Flatten()(x)))
-    return keras.Model(dna, layers.Activation("sigmoid", name="binding")(layers.Dense(1)(layers.Dropout(0.5)(x))))
 
 
 @pytest.mark.parametrize("stage", ["early", "final"])
