@@ -67,6 +67,17 @@ class Cell:
         os.replace(part, self.file)
 
 
+def result(name: str) -> dict[str, Any] | None:
+    """Return what a cell found, None where it was not computed."""
+    file = RESULTS / f"{name}.json"
+    return json.loads(file.read_text())["result"] if file.exists() else None
+
+
+def row(*cells: str) -> str:
+    """Return a row of a table in Markdown."""
+    return f"| {' | '.join(cells)} |\n"
+
+
 def main(cells: Sequence[Cell]) -> None:
     """Compute the cells that are asked for and not there yet, or there with other settings."""
     parser = argparse.ArgumentParser(description="Compute fidelity cells; those that are there are kept.")

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from fidelity.cells import RESULTS, result, row
 
 Array = npt.NDArray[Any]
-RESULTS = Path(__file__).parent / "results"
 EXPLAINERS = {
     "ism": "ISM",
     "saliency": "saliency",
@@ -73,12 +71,6 @@ test that SQUID's errors are lower than these.
 """
 
 
-def found(name: str) -> Mapping[str, Any] | None:
-    """Return what a cell found, None where it was not computed."""
-    file = RESULTS / f"{name}.json"
-    return json.loads(file.read_text())["result"] if file.exists() else None
-
-
 def lines() -> Iterator[str]:
     """Yield the parts of the page that were computed."""
     if any(RESULTS.glob("consistency.*.json")):
@@ -87,13 +79,13 @@ def lines() -> Iterator[str]:
             yield from _errors(model)
         yield FIT
         yield from _fits()
-    if squid := found("consistency_change.gabpa.squid"):
+    if squid := result("consistency_change.gabpa.squid"):
         yield CHANGE.format(n=len(squid["distances"]))
         for label, name in EXPLAINERS.items():
-            if other := found(f"consistency_change.gabpa.{label}"):
+            if other := result(f"consistency_change.gabpa.{label}"):
                 values = np.array(other["distances"])
-                yield _row(name, _spread(values), *_compared(np.array(squid["distances"]), values, label))
-    if squid := found("consistency_weak.gabpa_early.squid"):
+                yield row(name, _spread(values), *_compared(np.array(squid["distances"]), values, label))
+    if squid := result("consistency_weak.gabpa_early.squid"):
         scores = (f"{mutations} changed, {score:.1f} bits" for mutations, score in _grouped(squid, "pwm_score"))
         yield WEAK.format(" | ".join(scores))
         for model in MODELS:
@@ -101,15 +93,15 @@ def lines() -> Iterator[str]:
 
 
 def _errors(model: str) -> Iterator[str]:
-    squid = found(f"consistency.{model}.squid")
+    squid = result(f"consistency.{model}.squid")
     for label, name in EXPLAINERS.items():
-        cell = found(f"consistency.{model}.{label}")
+        cell = result(f"consistency.{model}.{label}")
         if cell is None or squid is None:
             continue
         values = np.array(cell["errors"])
         peer = PEER[model].get(label)
         r2 = cell.get("r2_mode")
-        yield _row(
+        yield row(
             MODELS[model],
             name,
             f"{peer[0]:.2f} ({peer[1]:.2f})" if peer else "-",
@@ -122,21 +114,21 @@ def _errors(model: str) -> Iterator[str]:
 def _fits() -> Iterator[str]:
     for label in ("ridge", "squid"):
         for library in (10_000, 20_000):
-            if cell := found(f"consistency_fit.deepstarr.{label}.{library}"):
+            if cell := result(f"consistency_fit.deepstarr.{label}.{library}"):
                 peer = PEER_FIT.get((label, library), "-")
-                yield _row(EXPLAINERS[label], f"{library:,}", peer, _each(cell["r2_mode"]))
+                yield row(EXPLAINERS[label], f"{library:,}", peer, _each(cell["r2_mode"]))
 
 
 def _weak(model: str) -> Iterator[str]:
-    squid = found(f"consistency_weak.{model}.squid")
+    squid = result(f"consistency_weak.{model}.squid")
     for label, name in EXPLAINERS.items():
-        cell = found(f"consistency_weak.{model}.{label}")
+        cell = result(f"consistency_weak.{model}.{label}")
         if cell is None or squid is None:
             continue
         errors = [_spread(np.array(values)) for _, values in _groups(cell, "error")]
         pairs = zip(_groups(squid, "error"), _groups(cell, "error"), strict=True)
         p = [_compared(np.array(ours), np.array(theirs), label)[0] for (_, ours), (_, theirs) in pairs]
-        yield _row(MODELS[model], name, *errors, ", ".join(p))
+        yield row(MODELS[model], name, *errors, ", ".join(p))
 
 
 def _groups(cell: Mapping[str, Any], column: str) -> list[tuple[int, Array]]:
@@ -164,7 +156,3 @@ def _each(values: list[float]) -> str:
 
 def _spread(values: Array) -> str:
     return f"{values.mean():.2f} ({values.std(ddof=1):.2f})"
-
-
-def _row(*cells: str) -> str:
-    return f"| {' | '.join(cells)} |\n"
