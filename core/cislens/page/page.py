@@ -31,10 +31,10 @@ SCRIPTS = ("draw.js", "numbers.js", "draw_curve.js", "draw_pairs.js", "draw_neig
 def write_page(reports: Mapping[str, MotifReport], path: str | Path, *, title: str | None = None) -> Path:
     """Write reports as one self-contained page.
 
-    It shows what was explained, predictions, maps as logos that zoom with motif instances above them, motifs beside
-    their best matches, syntax, validity and provenance. It needs no
-    network and fetches nothing, so it can be mailed, archived, or put into a supplement. Drawing is rounded so that
-    50 sequences of 1,000 bp stay under 5 MB; the store keeps the exact values.
+    It shows what was explained, predictions, maps as logos that zoom with motif instances above them, curves and pair
+    terms of surrogates, motifs beside their best matches, syntax, validity and provenance. It needs no network and
+    fetches nothing, so it can be mailed, archived, or put into a supplement. Drawing is rounded so that 50 sequences of
+    1,000 bp stay under 5 MB; the store keeps the exact values.
 
     Parameters
     ----------
