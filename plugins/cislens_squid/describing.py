@@ -15,7 +15,7 @@ from cislens_squid.library import Library
 from cislens_squid.mutagenesis import all_single_mutants
 from cislens_squid.ridge import RIDGE
 from cislens_squid.surrogate import Surrogate
-from cislens_squid.uncertainty import covariance
+from cislens_squid.uncertainty import LARGEST, covariance
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,7 +64,7 @@ def describe(surrogate: Surrogate, library: Library, y: Array, gauge: Gauge, str
     return Described(
         values,
         errors,
-        curve_table(surrogate, library, y),
+        curve_table(surrogate, y),
         interaction_table(linear, parameters, library.sites, strongest),
         {**asdict(surrogate.quality), "iterations": float(surrogate.fit.iterations)},
     )
@@ -106,10 +106,10 @@ def standard_errors(surrogate: Surrogate, library: Library, y: Array, frequencie
 def covariance_of(surrogate: Surrogate, library: Library, y: Array) -> Array | None:
     """Return the covariance (size, size) of the parameters in the target's unit; None where there is none to be had."""
     genotype = surrogate.genotype
+    if not isinstance(genotype, LinearMap) or genotype.size > LARGEST:
+        return None
     # Ridge is fitted to what would stop another fit, too.
     fitted = np.concatenate(surrogate.split[: 2 if surrogate.form is RIDGE else 1])
-    if not isinstance(genotype, LinearMap):
-        return None
     design = genotype.design(library).take(fitted)
     of_theta = covariance(surrogate.form, surrogate.fit, design, (y[fitted] - surrogate.mean) / surrogate.spread)
     return None if of_theta is None else surrogate.scale**2 * of_theta
@@ -126,13 +126,12 @@ def _turned(genotype: LinearMap, library: Library, frequencies: Array) -> Array:
     return np.stack(columns, 1)
 
 
-def curve_table(surrogate: Surrogate, library: Library, y: Array) -> pd.DataFrame:
+def curve_table(surrogate: Surrogate, y: Array) -> pd.DataFrame:
     """Return the curve with the interval of the noise, and held-out answers behind it."""
     import pandas as pd
 
     held = surrogate.split[2][:DRAWN]
-    latent = surrogate.latent(surrogate.genotype.design(library).take(held))
-    wild = surrogate.latent(surrogate.genotype.design(library).take(np.zeros(1, np.intp)))
+    latent, wild = surrogate.phenotypes[held], surrogate.phenotypes[:1]
     line = np.linspace(latent.min(), latent.max(), CURVE)
     tail = (1 - INTERVAL) / 2
     shown = [("held out", latent, y[held]), ("wild type", wild, y[:1])]

@@ -95,7 +95,7 @@ def _found(settings: SquidGlobal, design: Design, library: Library, y: Array, or
     parameters = fixed(linear, expanded(linear, theta, library.wild), base_frequencies(library, settings.gauge))
     singles = np.zeros((library.frames.shape[1], 4))
     singles[library.sites] = parameters.singles
-    curve = curve_table(surrogate, library, y)
+    curve = curve_table(surrogate, y)
     curve.loc[curve["kind"] == "wild type", "value"] = y[library.substitutions.counts == 0].mean()  # over backgrounds
     pairs = interaction_table(linear, parameters, library.sites - design.span[0], settings.interactions)
     reading = Reading.of(surrogate, library, y) if "syntax" in settings.fills else None

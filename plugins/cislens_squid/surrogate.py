@@ -42,6 +42,8 @@ class Surrogate:
         On the variants held out.
     split
         Rows of the library that were fitted to, that stopped the fit, and that were held out.
+    phenotypes
+        Latent phenotypes of the library's variants, (n,), in the target's unit.
     """
 
     genotype: GenotypeMap
@@ -53,6 +55,7 @@ class Surrogate:
     scale: float
     quality: Quality
     split: tuple[Array, Array, Array]
+    phenotypes: Array
 
     @property
     def theta(self) -> Array:
@@ -119,10 +122,9 @@ def fit_surrogate(
         Examples(design.take(validation), z[validation]),
         progress,
     )
-    surrogate = Surrogate(
-        genotype, form, found, mean, spread, 0.0, 1.0, Quality(*[np.nan] * 6), (training, validation, held)
-    )
-    return _measured(_in_unit(surrogate, design), design.take(held), y[held])
+    unmeasured, split = Quality(*[np.nan] * 6), (training, validation, held)
+    raw = Surrogate(genotype, form, found, mean, spread, 0.0, 1.0, unmeasured, split, design.score(found.theta))
+    return _measured(_in_unit(raw), y)
 
 
 def _require_answers(y: Array, training: Array) -> None:
@@ -138,16 +140,18 @@ def _require_answers(y: Array, training: Array) -> None:
         )
 
 
-def _in_unit(surrogate: Surrogate, design: Design) -> Surrogate:
+def _in_unit(surrogate: Surrogate) -> Surrogate:
     """Return the surrogate with a latent phenotype of the mean and spread of the most probable answers."""
-    phi = surrogate.latent(design)
+    phi = surrogate.phenotypes
     mode = surrogate.most_probable(phi)
     rising = float(np.sign((phi - phi.mean()) @ mode)) or 1.0
     scale = rising * max(float(mode.std()), FLAT * surrogate.spread) / (float(phi.std()) or 1.0)
-    return replace(surrogate, shift=float(mode.mean() - scale * phi.mean()), scale=scale)
+    shift = float(mode.mean() - scale * phi.mean())
+    return replace(surrogate, shift=shift, scale=scale, phenotypes=shift + scale * phi)
 
 
-def _measured(surrogate: Surrogate, design: Design, y: Array) -> Surrogate:
-    latent = surrogate.latent(design)
+def _measured(surrogate: Surrogate, answers: Array) -> Surrogate:
+    held = surrogate.split[2]
+    latent, y = surrogate.phenotypes[held], answers[held]
     mode, mean = surrogate.most_probable(latent), surrogate.mean_answer(latent)
     return replace(surrogate, quality=measured(y, latent, mode, mean, surrogate.log_density(y, latent)))

@@ -20,7 +20,7 @@ SMALL = 1e-9  # share of the largest curvature below which a direction tells not
 def covariance(form: Form, fit: Fit, design: SparseDesign, y: Array) -> Array | None:
     """Return the covariance (size, size) of the parameters theta.
 
-    None where there are too many of them, or where the variants do not tell them apart.
+    None where the variants do not tell them apart. It takes some matrices of that size: see `LARGEST`.
 
     The latent phenotype has no scale of its own, so that the errors are those of theta at a fixed spread of the latent
     phenotype over these variants. What the curve and the noise could do instead of theta is taken out of the curvature:
@@ -40,8 +40,6 @@ def covariance(form: Form, fit: Fit, design: SparseDesign, y: Array) -> Array | 
     The efficient information of a single-index model with an unknown link: Ichimura 1993,
     10.1016/0304-4076(93)90114-K; Tareen et al. 2022, 10.1186/s13059-022-02661-7, give no errors.
     """
-    if len(fit.theta) > LARGEST:
-        return None
     phi, by_phi, by_noise = _slopes(form, fit, design, y)
     if not phi.std() > 0:
         return None
