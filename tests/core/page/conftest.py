@@ -287,6 +287,12 @@ class Browser:
         self.run(f"document.querySelector('{selector}').click()")
         self.settle()
 
+    def count(self, selector: str) -> int:
+        return int(self.run(f"document.querySelectorAll('{selector}').length"))
+
+    def text(self, selector: str) -> str:
+        return str(self.run(f"document.querySelector('{selector}').textContent"))
+
     def box(self, selector: str) -> dict[str, float]:
         self.run(f"document.querySelector('{selector}').scrollIntoView({{block: 'center', behavior: 'instant'}})")
         found = self.run(f"JSON.stringify(document.querySelector('{selector}').getBoundingClientRect())")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import itertools
-import json
 import re
 import subprocess
 import sys
@@ -13,11 +12,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from tests.core.page.reading import payload
 
 from cislens.errors import ReportError
 from cislens.page import render_page, svg_logo, write_page
@@ -45,12 +44,6 @@ class Elements(HTMLParser):
     def handle_data(self, data: str) -> None:
         if self.found and self.found[-1][0] not in ("script", "style"):
             self.text.append(data)
-
-
-def payload(page: str) -> dict[str, Any]:
-    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
-    assert found
-    return dict(json.loads(found[1]))
 
 
 def words(page: str) -> str:

@@ -22,14 +22,10 @@ def long_page(example_reports: Callable[..., dict[str, MotifReport]], tmp_path: 
     return write_page(example_reports(6, 1000), tmp_path / "report.html")
 
 
-def count(browser: Any, selector: str) -> int:
-    return int(browser.run(f"document.querySelectorAll('{selector}').length"))
-
-
 def test_the_page_draws_letters_without_network_or_a_word_to_the_console(browser: Any, long_page: Path) -> None:
     browser.open(long_page)
-    assert count(browser, "#logo .letter") > 4 * 100
-    assert count(browser, "#overview .window") == 1
+    assert browser.count("#logo .letter") > 4 * 100
+    assert browser.count("#overview .window") == 1
     assert browser.complaints == []
     assert browser.requests == [long_page.as_uri()]
 
@@ -117,10 +113,10 @@ def test_choosing_sorting_and_finding_change_the_list_and_the_maps(browser: Any,
 
 def test_every_view_scale_and_the_safe_colours_draw(browser: Any, long_page: Path) -> None:
     browser.open(long_page)
-    few = count(browser, "#logo .letter")
+    few = browser.count("#logo .letter")
     for view, selector in (("all", "#logo .letter"), ("heat", "#logo .heat-up"), ("observed", "#logo .letter")):
         browser.set("view", view)
-        assert count(browser, selector) > (few if view == "all" else 3)
+        assert browser.count(selector) > (few if view == "all" else 3)
     browser.set("scale", "shared")
     colour = "getComputedStyle(document.querySelector('#logo .base-T')).fill"
     usual = browser.run(colour)
@@ -139,8 +135,8 @@ def test_hovering_shows_the_position_and_four_values_of_each_track(browser: Any,
         r"position \d+ · base [ACGT] \(chr2L:7,025,\d{3}, plus strand\)",
         browser.run("document.getElementById('tip').textContent"),
     )
-    assert count(browser, "#tip tbody tr") == 4
-    assert count(browser, "#tip tbody td") == 16
+    assert browser.count("#tip tbody tr") == 4
+    assert browser.count("#tip tbody td") == 16
 
 
 def test_dark_mode_is_dark_and_light_mode_is_light(browser: Any, long_page: Path) -> None:
@@ -176,14 +172,14 @@ def test_hostile_ids_run_nothing(
     browser.click("#next")
     assert browser.run("document.getElementById('name').textContent") == ids[1]
     assert browser.run("document.title") != "owned"
-    assert count(browser, "img") == 0
+    assert browser.count("img") == 0
     assert browser.complaints == []
 
 
 def test_the_page_never_scrolls_sideways_at_800_px(browser: Any, long_page: Path) -> None:
     browser.open(long_page, width=800, height=1200)
     assert browser.run("document.documentElement.scrollWidth") <= 800
-    assert count(browser, "#logo .letter") > 0
+    assert browser.count("#logo .letter") > 0
 
 
 def test_saved_svg_is_whole_and_brings_its_own_colours(browser: Any, long_page: Path) -> None:
@@ -195,4 +191,4 @@ def test_saved_svg_is_whole_and_brings_its_own_colours(browser: Any, long_page: 
     assert root.tag.endswith("svg")
     assert "var(--" not in svg
     assert "peak_000" in svg
-    assert svg.count('class="letter') == count(browser, "#logo .letter")
+    assert svg.count('class="letter') == browser.count("#logo .letter")

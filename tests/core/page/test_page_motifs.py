@@ -6,13 +6,13 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from html import unescape
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from tests.core.page.reading import words
 
 from cislens import Motif, simulate
 from cislens.derivation import derive
@@ -24,12 +24,6 @@ from cislens.page.instance_bands import MOST_INSTANCES, instance_bands
 from cislens.page.syntax_figures import LEFT, RIGHT, WIDTH, syntax_figures
 from cislens.report import TABLES, Attributions, MotifReport
 from cislens.syntax import CountedSyntax
-
-
-def words(page: str) -> str:
-    """The page's text outside scripts and styles."""
-    body = re.sub(r"<(script|style|svg)\b.*?</\1>", " ", page, flags=re.DOTALL)
-    return " ".join(unescape(re.sub(r"<[^>]*>", " ", body)).split())
 
 
 def grammar_report(n: int = 120) -> MotifReport:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Callable
 from dataclasses import replace
-from html import unescape
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from tests.core.page.reading import payload, words
 
 from cislens.page import render_page
 from cislens.page.curve_figures import MOST_POINTS, curve_figures
@@ -22,17 +20,6 @@ from cislens.report import MotifReport, Validity
 from cislens.sequences import Sequences
 
 MakeReport = Callable[..., MotifReport]
-
-
-def payload(page: str) -> dict[str, Any]:
-    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
-    assert found
-    return dict(json.loads(found[1]))
-
-
-def words(page: str) -> str:
-    body = re.sub(r"<(script|style|svg)\b.*?</\1>", " ", page, flags=re.DOTALL)
-    return " ".join(unescape(re.sub(r"<[^>]*>", " ", body)).split())
 
 
 def unpacked(table: dict[str, Any]) -> np.ndarray:

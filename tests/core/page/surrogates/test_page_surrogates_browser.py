@@ -20,14 +20,6 @@ pytestmark = pytest.mark.browser
 MakeReport = Callable[..., MotifReport]
 
 
-def count(browser: Any, selector: str) -> int:
-    return int(browser.run(f"document.querySelectorAll('{selector}').length"))
-
-
-def text(browser: Any, selector: str) -> str:
-    return str(browser.run(f"document.querySelector('{selector}').textContent"))
-
-
 def point_at(browser: Any, selector: str, x: float, y: float) -> None:
     """Move the pointer to a place of a picture, in px from its upper left corner."""
     box = browser.box(selector)
@@ -40,15 +32,15 @@ def test_curves_follow_the_sequence_and_the_targets(browser: Any, surrogate_repo
     browser.open(write_page({"squid": report}, tmp_path / "report.html"))
     for i in range(3):
         fit = report.validity.measures["r2_mode"][0, i]
-        assert text(browser, "#curves .chosen-id") == f"of peak_00{i}"
-        assert count(browser, "#curves .curve .line") == count(browser, "#curves .band") == 2
-        assert float(re.findall(r"[\d.]+$", text(browser, "#curves .fit"))[0]) == pytest.approx(fit, abs=6e-4)
+        assert browser.text("#curves .chosen-id") == f"of peak_00{i}"
+        assert browser.count("#curves .curve .line") == browser.count("#curves .band") == 2
+        assert float(re.findall(r"[\d.]+$", browser.text("#curves .fit"))[0]) == pytest.approx(fit, abs=6e-4)
         dots = browser.run("document.querySelector('#curves .answers').getAttribute('d')")
         assert dots.count("M") == 77
         browser.click("#next")
     browser.click("#targets button")  # the first target is hidden
-    assert "Hk" in text(browser, "#curves figcaption")
-    assert count(browser, "#curves .curve") == count(browser, "#interactions .pairs") == 1
+    assert "Hk" in browser.text("#curves figcaption")
+    assert browser.count("#curves .curve") == browser.count("#interactions .pairs") == 1
     assert browser.complaints == []
 
 
@@ -63,7 +55,7 @@ def test_hovering_a_heat_map_reads_the_term_below_the_pointer(
     point_at(browser, ".pairs", 62 + 3.375 * block, 8 + 9.875 * block)  # 23 with 29, at 14 bp the bases C and T
     read = re.fullmatch(
         r"([ACGT]) at 23 with ([ACGT]) at 29: ([-\d.e]+)(?:, the largest of this pair)?the sequence has (\w) and (\w)",
-        text(browser, "#interactions .tip").replace("−", "-"),
+        browser.text("#interactions .tip").replace("−", "-"),
     )
     assert read
     table = report.interactions
@@ -102,11 +94,11 @@ def test_hovering_a_strip_of_neighbours_reads_the_term_below_the_pointer(
     near = table[table["position_2"] == table["position_1"] + 1]
     browser.open(write_page({"squid": replace(report, interactions=near)}, tmp_path / "report.html"))
     point_at(browser, ".pairs", 62 + 4.5 * 24, 64 + 6.5 * 9)  # the fifth pair of neighbours, the seventh pair of bases
-    read = re.match(r"C at 24 with G at 25: (\S+?)the", text(browser, "#interactions .tip").replace("−", "-"))
+    read = re.match(r"C at 24 with G at 25: (\S+?)the", browser.text("#interactions .tip").replace("−", "-"))
     assert read
     kept = near[(near["position_1"] == 24) & (near["base_1"] == "C") & (near["base_2"] == "G")]
     assert float(read[1]) == pytest.approx(kept["value"].item(), abs=0.006)
-    assert count(browser, ".pairs .letters text") == 11
+    assert browser.count(".pairs .letters text") == 11
 
 
 def test_of_several_designs_one_is_drawn_and_another_can_be_chosen(
@@ -117,10 +109,10 @@ def test_of_several_designs_one_is_drawn_and_another_can_be_chosen(
     table = pd.concat([report.curves.assign(sequence=f"A {bp} bp B") for bp in (5, 9)])
     table = table[(table["sequence"] == "A 5 bp B") | (table["kind"] != "wild type")]
     browser.open(write_page({"global": replace(report, curves=table, interactions=None)}, tmp_path / "report.html"))
-    assert (count(browser, "#curves .curve"), count(browser, "#curves .wild")) == (1, 1)
+    assert (browser.count("#curves .curve"), browser.count("#curves .wild")) == (1, 1)
     browser.run("document.querySelector('#curves select').selectedIndex = 1")
     browser.run("document.querySelector('#curves select').dispatchEvent(new Event('change'))")
-    assert (count(browser, "#curves .curve"), count(browser, "#curves .wild")) == (1, 0)
+    assert (browser.count("#curves .curve"), browser.count("#curves .wild")) == (1, 0)
     assert browser.complaints == []
 
 
@@ -137,9 +129,9 @@ def test_letters_within_196_standard_errors_of_zero_are_pale(
     browser.open(write_page({"squid": marked}, tmp_path / "report.html"))
     browser.set("view", view)
     drawn = report.sequences.onehot[0].astype(bool) if view == "observed" else np.ones((60, 4), bool)
-    assert count(browser, "#logo .letter:not(.unsure)") == (sure[0, 0] & drawn).sum()
-    assert count(browser, "#logo .letter.unsure") == (~sure[0, 0] & drawn).sum() > 0
-    assert "pale: within 1.96 standard errors of zero" in text(browser, "#logo")
+    assert browser.count("#logo .letter:not(.unsure)") == (sure[0, 0] & drawn).sum()
+    assert browser.count("#logo .letter.unsure") == (~sure[0, 0] & drawn).sum() > 0
+    assert "pale: within 1.96 standard errors of zero" in browser.text("#logo")
 
 
 def test_hovering_a_map_reads_values_with_their_errors(
@@ -158,8 +150,8 @@ def test_pair_terms_that_are_all_zero_are_said_to_be_none(
     assert report.interactions is not None
     empty = replace(report, interactions=report.interactions.assign(value=0.0))
     browser.open(write_page({"squid": empty}, tmp_path / "report.html"))
-    assert "The surrogate found none: all terms are zero" in text(browser, "#interactions .card")
-    assert count(browser, ".pairs") == 0
+    assert "The surrogate found none: all terms are zero" in browser.text("#interactions .card")
+    assert browser.count(".pairs") == 0
     assert browser.complaints == []
 
 
@@ -175,9 +167,9 @@ def test_a_curve_of_no_sequence_is_drawn_on_a_page_without_sequences(
         interactions=report.interactions.assign(sequence=""),
     )
     browser.open(write_page({"global": alone}, tmp_path / "report.html"))
-    assert count(browser, "#curves .curve .line") == 1
-    assert count(browser, "#interactions .pairs") == 1
-    assert "of the model" in text(browser, "#curves figcaption")
+    assert browser.count("#curves .curve .line") == 1
+    assert browser.count("#interactions .pairs") == 1
+    assert "of the model" in browser.text("#curves figcaption")
     assert browser.complaints == []
 
 
