@@ -81,7 +81,7 @@ def split(variants: int) -> Any:
 def mavenn_fitter(learning: dict[str, Any], minutes: float, told: dict[str, Any]) -> Any:
     """Return what fits as SQUID has mavenn do it: its own penalties, its own stop, the last epoch's weights."""
 
-    def fit(genotype: Any, form: Any, training: Any, validation: Any, progress: Any) -> Any:
+    def fit(genotype: Any, form: Any, training: Any, validation: Any) -> Any:
         import mavenn
         import numpy as np
 

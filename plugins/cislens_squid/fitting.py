@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,12 +18,6 @@ EARLY = 10_000  # variants that the first steps are made on
 CHECKED = 5  # iterations between two looks at the validation set
 MEMORY = 20  # steps that L-BFGS remembers
 MOST = 1000  # iterations
-
-Steps = Callable[[int], None]
-
-
-def uncounted(step: int) -> None:
-    """Report an iteration to nobody."""
 
 
 @dataclass(frozen=True)
@@ -151,9 +144,7 @@ def gradient(leaf: torch.Tensor) -> Array:
     return leaf.grad.numpy()
 
 
-def fit(
-    genotype: GenotypeMap, form: Form, training: Examples, validation: Examples, progress: Steps = uncounted
-) -> Fit:
+def fit(genotype: GenotypeMap, form: Form, training: Examples, validation: Examples) -> Fit:
     """Maximise the likelihood of the training variants, and keep what is best on the validation variants.
 
     It starts from least squares; a map with pair terms from the fit of its additive map where that says more of the
@@ -169,7 +160,7 @@ def fit(
         stages.insert(0, (training.first(EARLY), everything))
     simpler = genotype.simpler()
     if simpler is not None:
-        before = fit(simpler, form, training.narrowed(simpler.size), validation.narrowed(simpler.size), progress)
+        before = fit(simpler, form, training.narrowed(simpler.size), validation.narrowed(simpler.size))
         theta = np.concatenate([before.theta, np.zeros(genotype.size - simpler.size)])
         other = np.concatenate([theta, before.curve, before.noise])
         held = validation.design, torch.from_numpy(validation.y)
@@ -179,7 +170,7 @@ def fit(
         pairs = np.asarray((place >= simpler.size) & (place < genotype.size), np.float64)
         stages = [(training, pairs), (training, everything)]
     for stage, moved in stages:
-        search = _Search(likelihood, stage, validation, form.patience, progress)
+        search = _Search(likelihood, stage, validation, form.patience)
         vector = search.run(vector, moved)
         steps += search.steps
         history += search.history
@@ -204,11 +195,8 @@ class _Stop(Exception):
 class _Search:
     """One run of L-BFGS on one set of training variants."""
 
-    def __init__(
-        self, likelihood: Likelihood, training: Examples, validation: Examples, patience: int, progress: Steps
-    ) -> None:
-        self.likelihood, self.training, self.validation = likelihood, training, validation
-        self.patience, self.progress = patience, progress
+    def __init__(self, likelihood: Likelihood, training: Examples, validation: Examples, patience: int) -> None:
+        self.likelihood, self.training, self.validation, self.patience = likelihood, training, validation, patience
         self.y, self.held = torch.from_numpy(training.y), torch.from_numpy(validation.y)
         self.steps = 0
         self.history: list[float] = []
@@ -239,7 +227,6 @@ class _Search:
 
     def _step(self, vector: Array) -> None:
         self.steps += 1
-        self.progress(self.steps)
         if self.steps % CHECKED == 0:
             self._look(vector)
 

@@ -17,7 +17,7 @@ import numpy.typing as npt
 import torch
 
 from cislens.errors import CislensError
-from cislens_squid.fitting import Examples, Fit, Form, Likelihood, Steps, uncounted
+from cislens_squid.fitting import Examples, Fit, Form, Likelihood
 from cislens_squid.gauge import Parameters, fixed
 from cislens_squid.genotype import Design, GenotypeMap, LinearMap, SparseDesign
 
@@ -74,7 +74,6 @@ def fit_by_mavenn(
     form: Form,
     training: Examples,
     validation: Examples,
-    progress: Steps = uncounted,
     learning: Learning = PUBLISHED,
 ) -> Fit:
     """Train mavenn's model of the same form on the same variants, and keep what is best on the validation variants.
@@ -104,7 +103,7 @@ def fit_by_mavenn(
             set_data(model, genotype, training, validation)
         except mavenn.src.error_handling.MavennError as error:
             raise CislensError(f"mavenn cannot fit this library: {error}") from error
-        watch = _Watch(model, genotype, likelihood, validation, max(1, form.patience // 2), progress)
+        watch = _Watch(model, genotype, likelihood, validation, max(1, form.patience // 2))
         callback = mavenn.src.callbacks.tf.keras.callbacks.LambdaCallback(on_epoch_end=watch.look)
         model.fit(
             epochs=learning.epochs,
@@ -231,17 +230,11 @@ class _Watch:
     """
 
     def __init__(
-        self,
-        model: Any,
-        genotype: LinearMap,
-        likelihood: Likelihood,
-        validation: Examples,
-        patience: int,
-        progress: Steps,
+        self, model: Any, genotype: LinearMap, likelihood: Likelihood, validation: Examples, patience: int
     ) -> None:
         self.model, self.genotype, self.likelihood = model, genotype, likelihood
         self.validation, self.held = validation, torch.from_numpy(validation.y)
-        self.patience, self.progress = patience, progress
+        self.patience = patience
         self.history: list[float] = []
         self.best, self.best_at, self.best_value = converted(model, genotype, likelihood), 0, -np.inf
 
@@ -254,7 +247,6 @@ class _Watch:
         if value > self.best_value:
             self.best, self.best_at, self.best_value = found, epoch, value
         self.model.get_nn().stop_training = epoch - self.best_at >= self.patience
-        self.progress(epoch + 1)
 
 
 @contextmanager

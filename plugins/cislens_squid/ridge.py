@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cislens.errors import CislensError
-from cislens_squid.fitting import Examples, Fit, Form, Steps, uncounted
+from cislens_squid.fitting import Examples, Fit, Form
 from cislens_squid.genotype import GenotypeMap, SparseDesign
 from cislens_squid.noise import Noise
 from cislens_squid.nonlinearity import Nonlinearity
@@ -61,9 +61,7 @@ class _Sums:
         return float(self.yy - 2 * (theta @ self.xy + constant * self.y) + fitted)
 
 
-def fit_by_ridge(
-    genotype: GenotypeMap, form: Form, training: Examples, validation: Examples, progress: Steps = uncounted
-) -> Fit:
+def fit_by_ridge(genotype: GenotypeMap, form: Form, training: Examples, validation: Examples) -> Fit:
     """Fit by least squares with a penalty on the squared parameters, and say the result as a `Fit` of `RIDGE`.
 
     The penalty is that of `PENALTIES` with the least error over five folds of training and validation variants, which
@@ -92,6 +90,5 @@ def fit_by_ridge(
     best = PENALTIES[int(errors.argmin())]
     constant, theta = whole.solutions((best,))[0]
     variance = max(whole.squared_error(constant, theta) / whole.n, 1e-12)
-    progress(1)
     precision = np.array([best / variance])
     return Fit(theta, np.array([constant, 1.0]), np.array([np.log(variance) / 2]), 1, precision=precision)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 
 from cislens.errors import CislensError
-from cislens_squid.fitting import Examples, Fit, Form, Steps, fit, uncounted
+from cislens_squid.fitting import Examples, Fit, Form, fit
 from cislens_squid.genotype import Design, GenotypeMap
 from cislens_squid.library import Library
 from cislens_squid.quality import Quality, measured
@@ -20,7 +20,7 @@ Array = npt.NDArray[Any]
 SHARES = (0.6, 0.2)  # of the variants that are fitted to and that stop the fit; the rest are held out
 FLAT = 1e-9  # spread of the most probable answers, in that of the answers, below which they are all alike
 FEWEST = 50  # variants that can be split into three
-Fitter = Callable[[GenotypeMap, Form, Examples, Examples, Steps], Fit]
+Fitter = Callable[[GenotypeMap, Form, Examples, Examples], Fit]
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +96,6 @@ def fit_surrogate(
     form: Form,
     order: Array,
     fitter: Fitter = fit,
-    progress: Steps = uncounted,
 ) -> Surrogate:
     """Fit a surrogate to the answers y (n,) of a library.
 
@@ -120,7 +119,6 @@ def fit_surrogate(
         form,
         Examples(design.take(training), z[training]),
         Examples(design.take(validation), z[validation]),
-        progress,
     )
     unmeasured, split = Quality(*[np.nan] * 6), (training, validation, held)
     raw = Surrogate(genotype, form, found, mean, spread, 0.0, 1.0, unmeasured, split, design.score(found.theta))
