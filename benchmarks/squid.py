@@ -138,6 +138,7 @@ def fits(scratch: Path, variants: int, minutes: float) -> None:
     import mavenn
     import numpy as np
 
+    from cislens.scores import pearson
     from cislens_squid.fitting import Form
     from cislens_squid.gauge import single_terms
     from cislens_squid.genotype import LinearMap
@@ -170,9 +171,7 @@ def fits(scratch: Path, variants: int, minutes: float) -> None:
             row(f"processor time of the fit over {at}", seconds["ours"] / seconds[name], "x", round(bound, 3), peer),
             row(f"held-out log-likelihood of {at} less ours", less["log-likelihood"], "nats a variant", 0.0, peer),
             row(f"held-out R2 of {at} less ours", less["R2"], "", 0.0, peer),
-            row(
-                f"1 - correlation of parameters with {at}", 1 - _correlation(maps["ours"], maps[name]), "", apart, peer
-            ),
+            row(f"1 - correlation of parameters with {at}", 1 - pearson(maps["ours"], maps[name]), "", apart, peer),
         ]
     settings = {
         "variants": variants,
@@ -183,12 +182,6 @@ def fits(scratch: Path, variants: int, minutes: float) -> None:
         "cores": 1,
     }
     record(f"squid_fit_{variants}", rows, settings)
-
-
-def _correlation(one: Any, other: Any) -> float:
-    import numpy as np
-
-    return float(np.corrcoef(one, other)[0, 1])
 
 
 def best_batch(model: Any, x: Any) -> int:

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from cislens.scores import pearson
+
 Array = npt.NDArray[Any]
 NEIGHBOURS = 5  # of a point, whose distance tells the density there
 DISTINCT = 0.9  # share of values of their own, below which they have no density
@@ -51,7 +53,7 @@ def measured(y: Array, phi: Array, mode: Array, mean: Array, log_density: Array)
     return Quality(
         r2_mode=_r2(y, mode),
         r2_mean=_r2(y, mean),
-        pearson_squared=_pearson(y, mode) ** 2,
+        pearson_squared=pearson(y, mode) ** 2,
         log_likelihood=log_likelihood,
         variational_information=entropy(y) + float(log_likelihood / np.log(2)),
         predictive_information=mutual_information(phi, y),
@@ -122,7 +124,3 @@ def _distinct(values: Array, rng: np.random.Generator) -> Array:
 
 def _r2(y: Array, fitted: Array) -> float:
     return float(1 - ((y - fitted) ** 2).mean() / y.var()) if y.std() > 0 else float("nan")
-
-
-def _pearson(y: Array, fitted: Array) -> float:
-    return float(np.corrcoef(y, fitted)[0, 1]) if y.std() > 0 and fitted.std() > 0 else float("nan")

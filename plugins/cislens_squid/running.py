@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from cislens import Attributions, Context, MotifReport, Sequences, Targeted
 from cislens.report import Validity
+from cislens.scores import pearson
 from cislens.sequences.codes import codes_with_n
 from cislens_squid.describing import Described, describe
 from cislens_squid.fitting import Form, Penalties, fit
@@ -147,9 +148,7 @@ def _agreement(values: Array, effects: Array, library: Library) -> float:
     inside = values[library.sites]
     bases = (library.wild[:, None] + 1 + np.arange(3)) % 4
     ours = np.take_along_axis(inside, bases, 1) - np.take_along_axis(inside, library.wild[:, None].astype(int), 1)
-    if not (ours.std() > 0 and effects.std() > 0):
-        return float("nan")
-    return float(np.corrcoef(ours.ravel(), effects)[0, 1])
+    return pearson(ours.ravel(), effects)
 
 
 def named_table(parts: list[pd.DataFrame], targets: list[str], ids: tuple[str, ...]) -> pd.DataFrame:
