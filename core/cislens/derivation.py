@@ -10,11 +10,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from cislens import settings
 from cislens.context import Progress, Tell, hush, silent, stream
 from cislens.errors import ReportError
 from cislens.provenance import versions
 from cislens.report import MotifReport
+from cislens.settings import Configured, named
 
 # What is made of a part, which no longer fits when the part is made anew.
 MADE_OF = {"motifs": ("instances", "syntax", "matches"), "instances": ("syntax",)}
@@ -44,7 +44,7 @@ class DeriveContext:
 
 
 @dataclass(frozen=True)
-class Derivation(ABC):
+class Derivation(Configured, ABC):
     """Make one part of a report of others.
 
     A derivation is a frozen dataclass whose fields are its settings, as an explainer is; a plugin registers its class
@@ -74,18 +74,9 @@ class Derivation(ABC):
         A part of which nothing was found is given empty, with a warning in the validity that says what was looked for.
         """
 
-    def settings(self) -> dict[str, Any]:
-        """Return the settings as JSON values."""
-        return settings.values(self)
-
     def versions(self) -> Mapping[str, str]:
         """Return the versions of what it computes with, beside those that every step records."""
         return {}
-
-    @classmethod
-    def summary(cls) -> str:
-        """Return the first line of its documentation."""
-        return (cls.__doc__ or "").strip().partition("\n")[0]
 
 
 def derive(
@@ -143,8 +134,7 @@ def parse_derivation(text: str) -> Derivation:
     """
     from cislens.plugins import registry
 
-    derivation: Derivation = settings.named(text, registry().derivation)
-    return derivation
+    return named(text, registry().derivation)
 
 
 def _taken(report: MotifReport, derivation: Derivation, context: DeriveContext) -> MotifReport:

@@ -5,20 +5,20 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import ClassVar, Literal, Self
 
-from cislens import settings
 from cislens.context import Context
 from cislens.errors import CislensError
 from cislens.report import MotifReport
 from cislens.sequences import Sequences
+from cislens.settings import Configured, named
 from cislens.targeted import Targeted
 
 Scope = Literal["sequence", "set", "model"]
 
 
 @dataclass(frozen=True)
-class Explainer(ABC):
+class Explainer(Configured, ABC):
     """Ask an oracle and return a report.
 
     An explainer is a frozen dataclass whose fields are its settings: its repr, its JSON, its command-line options
@@ -90,15 +90,6 @@ class Explainer(ABC):
         """Which parts of `emits` come with these settings: all, unless an explainer says otherwise."""
         return self.emits
 
-    def settings(self) -> dict[str, Any]:
-        """Return the settings as JSON values."""
-        return settings.values(self)
-
-    @classmethod
-    def summary(cls) -> str:
-        """Return the first line of its documentation."""
-        return (cls.__doc__ or "").strip().partition("\n")[0]
-
 
 class Fitted(ABC):
     """What a set explainer has learned; frozen, applied to any sequences, saved without pickle."""
@@ -165,4 +156,4 @@ def parse_explainer(text: str) -> LabelledExplainer:
         label = name = head
     if not label or "/" in label or label.startswith("."):
         raise CislensError(f"a label must be a plain name, got {label!r} in {text!r}")
-    return LabelledExplainer(label, settings.named(f"{name}:{rest}", registry().explainer))
+    return LabelledExplainer(label, named(f"{name}:{rest}", registry().explainer))

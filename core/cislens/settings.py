@@ -1,4 +1,4 @@
-"""The settings of an explainer or a derivation: dataclass fields, and their form on the command line."""
+"""The settings of what plugins add: dataclass fields, and their form on the command line."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import types
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 from cislens.errors import CislensError
 
+T = TypeVar("T")
 TRUE, FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
 
@@ -29,6 +30,19 @@ class Setting:
     help: str
 
 
+class Configured:
+    """What explainers, derivations, trainers, exporters and importers share: a dataclass that is its own settings."""
+
+    def settings(self) -> dict[str, Any]:
+        """Return the settings as JSON values."""
+        return values(self)
+
+    @classmethod
+    def summary(cls) -> str:
+        """Return the first line of its documentation."""
+        return (cls.__doc__ or "").strip().partition("\n")[0]
+
+
 def describe(kind: type[Any]) -> tuple[Setting, ...]:
     """List the settings of a dataclass."""
     hints = typing.get_type_hints(kind)
@@ -43,7 +57,7 @@ def values(instance: Any) -> dict[str, Any]:
     return {f.name: _plain(getattr(instance, f.name)) for f in dataclasses.fields(instance)}
 
 
-def build(kind: type[Any], given: Mapping[str, Any]) -> Any:
+def build(kind: type[T], given: Mapping[str, Any]) -> T:
     """Make an instance from texts or values by field name.
 
     Raises
@@ -52,7 +66,7 @@ def build(kind: type[Any], given: Mapping[str, Any]) -> Any:
         If a name is no setting, or a text is not of its type; the sentence lists what would be.
     """
     hints = typing.get_type_hints(kind)
-    known = [f.name for f in dataclasses.fields(kind)]
+    known = [setting.name for setting in describe(kind)]
     arguments = {}
     for name, value in given.items():
         if name not in known:
@@ -62,7 +76,7 @@ def build(kind: type[Any], given: Mapping[str, Any]) -> Any:
     return kind(**arguments)
 
 
-def named(text: str, find: Callable[[str], type[Any]]) -> Any:
+def named(text: str, find: Callable[[str], type[T]]) -> T:
     """Make what `NAME` or `NAME:setting=value,...` says, with the class that `find` gives for the name."""
     name, _, rest = text.partition(":")
     return build(find(name), parse_settings(rest))

@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
-from cislens import settings
 from cislens.errors import ReportError
 from cislens.exchange.blocks import ReportBlocks
 from cislens.report import MotifReport
 from cislens.report.store import ReportReader
+from cislens.settings import Configured, named
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Exported:
 
 
 @dataclass(frozen=True)
-class Exporter(ABC):
+class Exporter(Configured, ABC):
     """Write a part of a report in the format of another tool.
 
     An exporter is a frozen dataclass whose fields are its settings, as an explainer is; a plugin registers its class
@@ -60,11 +60,6 @@ class Exporter(ABC):
 
         A report may be larger than memory: maps are to be read block by block.
         """
-
-    @classmethod
-    def summary(cls) -> str:
-        """Return the first line of its documentation."""
-        return (cls.__doc__ or "").strip().partition("\n")[0]
 
 
 def export(report: MotifReport | ReportReader | ReportBlocks, exporter: Exporter | str, path: str | Path) -> Exported:
@@ -126,8 +121,7 @@ def parse_exporter(text: str) -> Exporter:
     """
     from cislens.plugins import registry
 
-    exporter: Exporter = settings.named(text, registry().exporter)
-    return exporter
+    return named(text, registry().exporter)
 
 
 def paths_of(path: Path, suffix: str, targets: Sequence[str]) -> tuple[Path, ...]:

@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import Any, ClassVar
 from zipfile import BadZipFile
 
-from cislens import settings
 from cislens.errors import ReportError
 from cislens.provenance import versions
 from cislens.report import MotifReport, Provenance
 from cislens.sequences.files import require_file
+from cislens.settings import Configured, named
 
 
 @dataclass(frozen=True)
-class Importer(ABC):
+class Importer(Configured, ABC):
     """Read what another tool wrote as a report.
 
     An importer is a frozen dataclass whose fields are its settings, as an explainer is; a plugin registers its class
@@ -47,15 +47,6 @@ class Importer(ABC):
     @abstractmethod
     def read(self, path: Path) -> MotifReport:
         """Return the report; its provenance is made by `provenance`."""
-
-    def settings(self) -> dict[str, Any]:
-        """Return the settings as JSON values."""
-        return settings.values(self)
-
-    @classmethod
-    def summary(cls) -> str:
-        """Return the first line of its documentation."""
-        return (cls.__doc__ or "").strip().partition("\n")[0]
 
     def provenance(self, path: Path, target: str, **facts: Any) -> Provenance:
         """Return where a report comes from: a file, by name and hash, read by this importer, with further facts."""
@@ -115,8 +106,7 @@ def chosen_importer(path: Path, text: str | None = None) -> Importer:
     if text is None:
         with _told_of_damage(path):
             return _recognised(path)
-    importer: Importer = settings.named(text, registry().importer)
-    return importer
+    return named(text, registry().importer)
 
 
 @contextmanager

@@ -5,12 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
-from cislens import settings
 from cislens.context import Progress, Tell, hush, silent, stream
+from cislens.settings import Configured, named
 from cislens.training.data import TrainingData
 
 
@@ -42,7 +42,7 @@ class TrainingContext:
 
 
 @dataclass(frozen=True)
-class Trainer(ABC):
+class Trainer(Configured, ABC):
     """Train one kind of model.
 
     A trainer is a frozen dataclass whose fields are its settings, as an explainer is; a plugin registers its class
@@ -68,15 +68,6 @@ class Trainer(ABC):
         goes on where it stopped.
         """
 
-    def settings(self) -> dict[str, Any]:
-        """Return the settings as JSON values."""
-        return settings.values(self)
-
-    @classmethod
-    def summary(cls) -> str:
-        """Return the first line of its documentation."""
-        return (cls.__doc__ or "").strip().partition("\n")[0]
-
 
 def parse_trainer(text: str) -> Trainer:
     """Read `NAME` or `NAME:setting=value,...`.
@@ -90,5 +81,4 @@ def parse_trainer(text: str) -> Trainer:
     """
     from cislens.plugins import registry
 
-    trainer: Trainer = settings.named(text, registry().trainer)
-    return trainer
+    return named(text, registry().trainer)
