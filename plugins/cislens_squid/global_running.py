@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from cislens_squid.global_library import Design, background_frames, global_libra
 from cislens_squid.global_syntax import Reading, syntax_table
 from cislens_squid.library import Library
 from cislens_squid.quality import Quality
-from cislens_squid.running import OF_PREDICTING, fitted, named_table
+from cislens_squid.running import answered, fitted, named_table
 from cislens_squid.squid_global import FittedSquidGlobal, SquidGlobal
 
 if TYPE_CHECKING:
@@ -70,23 +70,10 @@ def fitted_global(settings: SquidGlobal, oracle: Targeted, training: Sequences, 
         rng.bit_generator.state = drawn
         library = global_library(design, frames, settings.rate, rng)
         order = rng.permutation(len(library))
-        answers = _answers(oracle, library, context, number, len(designs))
+        answers = answered(oracle, library, context, number, len(designs))
         found.append([_found(settings, design, library, y, order) for y in answers.T])
         context.progress(number + 1, len(designs))
     return _told(settings, list(zip(*found, strict=True)), [str(target) for target in oracle.targets])
-
-
-def _answers(oracle: Targeted, library: Library, context: Context, number: int, designs: int) -> Array:
-    """Return the targets' values of a library, (n, t)."""
-
-    def blocks() -> Iterator[Array]:
-        done = 0
-        for block in library.blocks():
-            yield block
-            done += len(block)
-            context.progress(number + OF_PREDICTING * done / len(library), designs)
-
-    return np.asarray(oracle.predict(blocks()), np.float64)
 
 
 def _found(settings: SquidGlobal, design: Design, library: Library, y: Array, order: Array) -> Found:

@@ -74,15 +74,7 @@ def _of_sequence(
     rng = context.rng(i)
     library = local_library(squid, onehot, rng)
     order = rng.permutation(len(library))
-
-    def blocks() -> Iterator[Array]:
-        done = 0
-        for block in library.blocks():
-            yield block
-            done += len(block)
-            context.progress(i + OF_PREDICTING * done / len(library), n)
-
-    answers = oracle.predict(blocks()).astype(np.float64)
+    answers = answered(oracle, library, context, i, n)
     effects = _single_effects(oracle, onehot, library, context.predictions[i])
     found = []
     for t in range(len(oracle.targets)):
@@ -92,6 +84,19 @@ def _of_sequence(
         found.append(described)
         context.progress(i + OF_PREDICTING + (1 - OF_PREDICTING) * (t + 1) / len(oracle.targets), n)
     return tuple(found)
+
+
+def answered(oracle: Targeted, library: Library, context: Context, number: int, of: int) -> Array:
+    """Return the targets' values (n, t) of a library, which is one of so many."""
+
+    def blocks() -> Iterator[Array]:
+        done = 0
+        for block in library.blocks():
+            yield block
+            done += len(block)
+            context.progress(number + OF_PREDICTING * done / len(library), of)
+
+    return np.asarray(oracle.predict(blocks()), np.float64)
 
 
 def local_library(squid: Squid, onehot: Array, rng: np.random.Generator) -> Library:
