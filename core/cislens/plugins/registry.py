@@ -13,7 +13,7 @@ import pluggy
 
 from cislens.errors import PluginError
 from cislens.plugins import hookspecs
-from cislens.plugins.checks import checked
+from cislens.plugins.checks import EXPECTED, checked
 
 if TYPE_CHECKING:
     from cislens.architecture import Architecture
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 GROUP = "cislens"
-KINDS = ("explainers", "adapters", "architectures", "derivations", "metrics", "exporters", "importers", "trainers")
+KINDS = tuple(EXPECTED)
 OWN_DISTRIBUTION = "cislens"
 
 
