@@ -112,7 +112,7 @@ def test_an_exporter_of_a_plugin_is_an_option_like_those_of_the_house(cislens, s
     class Count(Exporter):
         """How many sequences there are."""
 
-        name: ClassVar[str] = "count"
+        name: ClassVar[str] = "how_many"
         suffixes: ClassVar[tuple[str, ...]] = (".count",)
         add_one: bool = setting(False, "Whether to add one.")
 
@@ -120,10 +120,13 @@ def test_an_exporter_of_a_plugin_is_an_option_like_those_of_the_house(cislens, s
             path.write_text(str(len(report.found.sequences) + self.add_one))
             return Exported((path,))
 
-    monkeypatch.setitem(registry().entries["exporters"], "count", Count)
-    assert "--count-add-one" in cislens("report", "--help")[1]
-    assert cislens("report", str(store), "--count", "n.count", "--count-add-one", "yes")[0] == 0
+    monkeypatch.setitem(registry().entries["exporters"], "how_many", Count)
+    assert "--how-many-add-one" in cislens("report", "--help")[1]
+    assert "use    cislens report report.zarr --how-many FILE" in cislens("plugins", "show", "how_many")[1]
+    assert cislens("report", str(store), "--how-many", "n.count", "--how-many-add-one", "yes")[0] == 0
     assert (tmp_path / "n.count").read_text() == "4"
+    lacking = "--how-many-add-one says how a file is written, so it needs --how-many FILE"
+    assert lacking in cislens("report", str(store), "--how-many-add-one", "yes")[2]
 
 
 def test_what_is_imported_is_derived_from_and_shown_like_any_report(cislens, tmp_path) -> None:

@@ -59,7 +59,8 @@ def asked_for(context: typer.Context) -> list[Asked]:
         if values[_key(name)] is not None:
             asked.append(Asked(settings.build(kind, given), values[_key(name)]))
         elif given:
-            raise CislensError(f"--{name}-{next(iter(given))} says how a file is written, so it needs --{name} FILE")
+            flag = _flag(name, next(iter(given)))
+            raise CislensError(f"{flag} says how a file is written, so it needs {_flag(name)} FILE")
     return asked
 
 
@@ -72,11 +73,10 @@ def _options() -> list[Any]:
     parameters = []
     for name, kind in registry().exporters.items():
         summary = f"{kind.summary()} (*{', *'.join(kind.suffixes)})"
-        parameters.append(_parameter(_key(name), f"--{name}", "FILE", summary))
+        parameters.append(_parameter(_key(name), _flag(name), "FILE", summary))
         for setting in settings.describe(kind):
             told = f"{setting.help} Default: {setting.default}."
-            flag = f"--{name}-{setting.name}".replace("_", "-")
-            parameters.append(_parameter(_key(name, setting.name), flag, setting.type, told))
+            parameters.append(_parameter(_key(name, setting.name), _flag(name, setting.name), setting.type, told))
     declared.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     declared.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     app = typer.Typer(add_completion=False)
@@ -88,6 +88,11 @@ def _parameter(name: str, flag: str, metavar: str, help: str) -> inspect.Paramet
     option = typer.Option(flag, metavar=metavar, help=help, rich_help_panel=PANEL)
     kind = inspect.Parameter.KEYWORD_ONLY
     return inspect.Parameter(name, kind, default=None, annotation=Annotated[str | None, option])
+
+
+def _flag(*names: str) -> str:
+    """Return how an exporter, or a setting of it, is asked for."""
+    return f"--{'-'.join(names)}".replace("_", "-")
 
 
 def _key(name: str, field: str = "") -> str:
