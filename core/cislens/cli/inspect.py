@@ -44,8 +44,7 @@ def describe(oracle: Oracle) -> dict[str, Any]:
     answers = probe(oracle, oracle.length or FREE_LENGTH_PROBE)
     heads = [{**asdict(head), "looks_like": looks_like(answers[head.name])} for head in oracle.heads]
     able = oracle.capabilities
-    # Those that ask least of a model come first, so that the one suggested is the one that fits most widely.
-    # What gives maps comes first, and the command that is suggested is of the first that fits.
+    # The first that fits is suggested: what gives maps comes first, and of that what asks least of a model.
     kinds = sorted(
         registry().explainers.items(), key=lambda item: ("attributions" not in item[1].emits, len(item[1].needs))
     )
