@@ -12,7 +12,7 @@ from cislens.sequences.container import BASES
 from cislens_squid.gauge import Gauge, Parameters, expanded, fixed, single_terms
 from cislens_squid.genotype import LinearMap
 from cislens_squid.library import Library
-from cislens_squid.mutagenesis import all_single_mutants
+from cislens_squid.mutagenesis import all_single_mutants, changed
 from cislens_squid.ridge import RIDGE
 from cislens_squid.surrogate import Surrogate
 from cislens_squid.uncertainty import LARGEST, covariance
@@ -89,7 +89,7 @@ def base_frequencies(library: Library, gauge: Gauge) -> Array:
         return np.full((library.width, 4), 0.25)
     counts = np.zeros((library.width, 4))
     held = library.substitutions
-    np.add.at(counts, (held.sites, (library.wild[held.sites] + 1 + held.changes) % 4), 1)
+    np.add.at(counts, (held.sites, changed(library.wild[held.sites], held.changes)), 1)
     return np.asarray((counts + wild * (len(library) - counts.sum(1, keepdims=True))) / len(library))
 
 

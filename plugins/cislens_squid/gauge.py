@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cislens_squid.genotype import LinearMap
+from cislens_squid.mutagenesis import changed
 
 Array = npt.NDArray[Any]
 Gauge = Literal["uniform", "empirical", "wild-type"]
@@ -41,7 +42,7 @@ def expanded(genotype: LinearMap, theta: Array, wild: Array) -> Parameters:
     It is in the wild-type gauge: every term that holds a base of the wild type is zero.
     """
     singles = np.zeros((genotype.width, 4))
-    bases = (wild[:, None] + 1 + np.arange(3)) % 4
+    bases = changed(wild[:, None], np.arange(3))
     np.put_along_axis(singles, bases, theta[: genotype.singles].reshape(-1, 3), 1)
     pairs = np.zeros((genotype.pairs, 4, 4))
     if genotype.pairs:
@@ -93,8 +94,8 @@ def single_terms(wild: Array, frequencies: Array) -> Array:
     width = len(wild)
     whole = np.zeros((width, 4, width, 3))
     sites = np.arange(width)
-    for change in range(3):
-        base = (wild + 1 + change) % 4
+    for change in np.arange(3):
+        base = changed(wild, change)
         whole[sites, base, sites, change] += 1
         whole[sites, :, sites, change] -= frequencies[sites, base][:, None]
     return whole.reshape(4 * width, 3 * width)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from cislens.errors import CislensError
 from cislens.sequences.codes import onehot_of
-from cislens_squid.mutagenesis import Substitutions
+from cislens_squid.mutagenesis import Substitutions, changed
 
 Array = npt.NDArray[Any]
 BLOCK = 2048  # variants written out at a time
@@ -65,8 +65,9 @@ class Library:
         begin = self.substitutions.offsets[rows]
         held = np.repeat(begin - (np.cumsum(counts) - counts), counts) + np.arange(counts.sum())
         places = self.substitutions.sites[held]
-        changed = (self.wild[places] + 1 + self.substitutions.changes[held]) % 4
-        codes[np.repeat(np.arange(len(rows)), counts), places] = changed
+        codes[np.repeat(np.arange(len(rows)), counts), places] = changed(
+            self.wild[places], self.substitutions.changes[held]
+        )
         return codes
 
     def blocks(self, size: int = BLOCK) -> Iterator[Array]:

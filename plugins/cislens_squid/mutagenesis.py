@@ -25,7 +25,7 @@ class Substitutions:
     sites : (m,)
         Where, in ascending order within a variant: 0 to width - 1.
     changes : (m,)
-        Which of the three other bases: 0 to 2, counted from the wild type's upwards in ACGT, round.
+        Which of the three other bases: 0 to 2, as `changed` counts them.
     """
 
     counts: Array
@@ -43,6 +43,14 @@ class Substitutions:
     def after_wild_type(self) -> Substitutions:
         """Return the same variants after one without a substitution."""
         return Substitutions(np.concatenate([[0], self.counts]), self.sites, self.changes)
+
+
+def changed(wild: Array, changes: Array) -> Array:
+    """Return the codes of other bases, counted by 0 to 2 from the wild type's upwards in ACGT, round.
+
+    Codes and changes fit by numpy's rules.
+    """
+    return np.asarray((wild + 1 + changes) % 4)
 
 
 def partial_mutagenesis(width: int, n: int, rate: float, rng: np.random.Generator) -> Substitutions:

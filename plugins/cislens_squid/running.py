@@ -22,6 +22,7 @@ from cislens_squid.mutagenesis import (
     Substitutions,
     all_double_mutants,
     all_single_mutants,
+    changed,
     exact_mutagenesis,
     partial_mutagenesis,
 )
@@ -139,9 +140,9 @@ def fitted(settings: SurrogateSettings, library: Library, y: Array, order: Array
 
 def _single_effects(oracle: Targeted, onehot: Array, library: Library, wild: Array) -> Array:
     """Return by how much each single mutant of the element changes the targets, (3 x width, t)."""
-    places = np.repeat(np.arange(library.width), 3)
-    bases = (library.wild[places] + 1 + np.tile(np.arange(3), library.width)) % 4
-    sites = np.stack([np.zeros(len(places), np.intp), library.sites[places], bases], 1)
+    mutants = all_single_mutants(library.width)
+    bases = changed(library.wild[mutants.sites], mutants.changes)
+    sites = np.stack([np.zeros(len(mutants), np.intp), library.sites[mutants.sites], bases], 1)
     answers = np.empty((len(sites), len(oracle.targets)))
     for rows, values in oracle.substitutions(onehot[None], sites):
         answers[rows] = values
@@ -151,7 +152,7 @@ def _single_effects(oracle: Targeted, onehot: Array, library: Library, wild: Arr
 def _agreement(values: Array, effects: Array, library: Library) -> float:
     """Return the correlation of the map's single substitutions with the model's; NaN where either does not vary."""
     inside = values[library.sites]
-    bases = (library.wild[:, None] + 1 + np.arange(3)) % 4
+    bases = changed(library.wild[:, None], np.arange(3))
     ours = np.take_along_axis(inside, bases, 1) - np.take_along_axis(inside, library.wild[:, None].astype(int), 1)
     return pearson(ours.ravel(), effects)
 
