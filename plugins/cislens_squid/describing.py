@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from cislens.gauges import Gauge
 from cislens.sequences.container import BASES
-from cislens_squid.gauge import Gauge, Parameters, expanded, fixed, single_terms
+from cislens_squid.gauge import Parameters, expanded, fixed, single_terms
 from cislens_squid.genotype import LinearMap
 from cislens_squid.library import Library
 from cislens_squid.mutagenesis import all_single_mutants, changed

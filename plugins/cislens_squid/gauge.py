@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,6 @@ from cislens_squid.genotype import LinearMap
 from cislens_squid.mutagenesis import changed
 
 Array = npt.NDArray[Any]
-Gauge = Literal["uniform", "empirical", "wild-type"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,9 +7,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Literal, Self
 
 from cislens import CislensError, Context, Explainer, MotifReport, Sequences, Targeted, setting
-from cislens_squid.surrogate_settings import SurrogateSettings
-
-FEWEST = 1_000  # variants below which a budget is refused
+from cislens_squid.surrogate_settings import FEWEST, SurrogateSettings
 
 
 @dataclass(frozen=True)

@@ -21,12 +21,10 @@ from cislens import (
     setting,
 )
 from cislens_squid.global_library import Design, Element
-from cislens_squid.surrogate_settings import SurrogateSettings
+from cislens_squid.surrogate_settings import FEWEST, SurrogateSettings
 
 if TYPE_CHECKING:
     import pandas as pd
-
-FEWEST = 1_000  # variants of a design below which a budget is refused
 
 
 @dataclass(frozen=True, eq=False)

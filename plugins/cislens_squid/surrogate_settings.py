@@ -9,6 +9,8 @@ from cislens import CislensError, setting
 from cislens.errors import require_choice
 from cislens_squid.genotype import Order
 
+FEWEST = 1_000  # variants of a library below which a budget is refused
+
 
 @dataclass(frozen=True, kw_only=True)
 class SurrogateSettings:
@@ -49,7 +51,7 @@ class SurrogateSettings:
             raise CislensError(f"{self.name}'s penalty must not be negative, got {self.penalty}")
         if self.backend == "mavenn" and not (
             self.surrogate == "latent"
-            and self.gp_map in ("additive", "neighbour", "pairwise")
+            and self.gp_map in get_args(Order)
             and self.noise in ("skewed_t", "cauchy", "gaussian")
         ):
             raise CislensError(
