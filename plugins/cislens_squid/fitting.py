@@ -88,6 +88,12 @@ class Likelihood:
     penalties: Penalties
     theta_penalty: Array  # of each squared parameter, in nats a variant
 
+    @classmethod
+    def of(cls, genotype: GenotypeMap, form: Form, training: Examples) -> Likelihood:
+        """Return that of a form, the map's parameters penalised as their prior on these variants has it."""
+        theta_penalty = form.penalties.theta * genotype.prior(training.design) / len(training.y)
+        return cls(form.nonlinearity, form.noise, form.penalties, theta_penalty)
+
     def parts(self, vector: Array) -> tuple[Array, Array, Array]:
         """Return the parameters of map, nonlinearity and noise."""
         noise = len(vector) - self.noise.size
@@ -151,8 +157,7 @@ def fit(genotype: GenotypeMap, form: Form, training: Examples, validation: Examp
     validation variants, and then moves the pair terms alone before all: else what was best stopped overfits before the
     pair terms help. Where there are many variants, the first steps of an additive map are made on a part of them.
     """
-    theta_penalty = form.penalties.theta * genotype.prior(training.design) / len(training.y)
-    likelihood = Likelihood(form.nonlinearity, form.noise, form.penalties, theta_penalty)
+    likelihood = Likelihood.of(genotype, form, training)
     vector, steps, history = _start(genotype, likelihood, training.first(EARLY)), 0, []
     everything = np.ones(len(vector))
     stages = [(training, everything)]
@@ -174,7 +179,7 @@ def fit(genotype: GenotypeMap, form: Form, training: Examples, validation: Examp
         vector = search.run(vector, moved)
         steps += search.steps
         history += search.history
-    return Fit(*likelihood.parts(vector), steps, tuple(history), 2 * theta_penalty * len(training.y))
+    return Fit(*likelihood.parts(vector), steps, tuple(history), 2 * likelihood.theta_penalty * len(training.y))
 
 
 def _start(genotype: GenotypeMap, likelihood: Likelihood, examples: Examples) -> Array:

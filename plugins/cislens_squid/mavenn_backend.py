@@ -94,8 +94,7 @@ def fit_by_mavenn(
     learning settings.
     """
     mavenn = require_mavenn()
-    theta_penalty = form.penalties.theta * genotype.prior(training.design) / len(training.y)
-    likelihood = Likelihood(form.nonlinearity, form.noise, form.penalties, theta_penalty)
+    likelihood = Likelihood.of(genotype, form, training)
     assert isinstance(genotype, LinearMap)  # the settings refuse any other
     with chance(mavenn, zlib.crc32(training.y.tobytes())), redirect_stdout(io.StringIO()):
         model = model_of(mavenn, genotype, likelihood, learning.batch)
@@ -115,7 +114,7 @@ def fit_by_mavenn(
             try_tqdm=False,
             verbose=False,
         )
-    precision = 2 * theta_penalty[:1] * len(training.y)
+    precision = 2 * likelihood.theta_penalty[:1] * len(training.y)
     return replace(watch.best, iterations=len(watch.history), history=tuple(watch.history), precision=precision)
 
 
