@@ -20,23 +20,18 @@ def require_same_report(came: MotifReport, expected: MotifReport, what: str, exa
     )
     require(came.emits == expected.emits, f"{what}: expected {expected.emits} in the report, got {came.emits}")
     for part, one, two in _arrays(came, expected, what):
+        require(one.shape == two.shape, f"{what}, {part}: expected shape {two.shape}, got {one.shape}")
         if exactly:
             require(
-                one.shape == two.shape and np.array_equal(one, two, equal_nan=True),
-                f"{what}: expected the same {part} bit by bit, got others",
+                np.array_equal(one, two, equal_nan=True), f"{what}: expected the same {part} bit by bit, got others"
             )
         else:
             missing = np.isnan(two)
             require(
-                one.shape != two.shape or np.array_equal(np.isnan(one), missing),
+                np.array_equal(np.isnan(one), missing),
                 f"{what}: expected numbers in the same places of {part}, got others",
             )
-            require_close(
-                np.where(missing, 0, one) if one.shape == two.shape else one,
-                np.where(missing, 0, two),
-                f"{what}, {part}",
-                INVARIANCE,
-            )
+            require_close(np.where(missing, 0, one), np.where(missing, 0, two), f"{what}, {part}", INVARIANCE)
 
 
 def _arrays(came: MotifReport, expected: MotifReport, what: str) -> list[tuple[str, Array, Array]]:
@@ -45,8 +40,10 @@ def _arrays(came: MotifReport, expected: MotifReport, what: str) -> list[tuple[s
         one, two = getattr(came, part), getattr(expected, part)
         if two is not None:
             pairs.append((part, one.values, two.values))
-    if expected.standard_errors is not None and came.standard_errors is not None:
-        pairs.append(("standard errors", came.standard_errors, expected.standard_errors))
+    one, two = came.standard_errors, expected.standard_errors
+    require((one is None) == (two is None), f"{what}: expected standard errors in both reports or in none")
+    if one is not None and two is not None:
+        pairs.append(("standard errors", one, two))
     if expected.predictions is not None and came.predictions is not None:
         pairs.append(("predictions", came.predictions, expected.predictions))
     names = sorted(expected.validity.measures)
