@@ -163,14 +163,17 @@ def test_a_block_without_rows_does_not_change_the_types_of_a_table() -> None:
     assert list(both_empty.instances.columns) == list(TABLES["instances"])
 
 
-def test_rows_that_an_explainer_of_the_whole_set_gives_every_block_are_kept_once() -> None:
-    blocks = [report(curves=table("curves", 4)).take(slice(i, i + 3)) for i in (0, 3)]
+def test_a_table_that_an_explainer_of_the_whole_set_gives_every_block_is_kept_once() -> None:
+    blocks = [report().take(slice(i, i + 2)) for i in (0, 2, 4)]
     same = [
-        replace(block, curves=table("curves", 4), instances=table("instances", 2 + i)) for i, block in enumerate(blocks)
+        replace(block, curves=table("curves", 4), syntax=table("syntax", 2), instances=table("instances", 2 + i))
+        for i, block in enumerate(blocks)
     ]
     whole = join(same)
-    assert len(whole.curves) == 4
-    assert len(whole.instances) == 5
+    pd.testing.assert_frame_equal(whole.curves, table("curves", 4))
+    pd.testing.assert_frame_equal(whole.syntax, table("syntax", 2))
+    assert len(whole.instances) == 2 + 3 + 4
+    assert len(join([same[0], replace(same[1], curves=table("curves", 3)), same[2]]).curves) == 4 + 3
 
 
 def test_a_part_that_one_block_lacks_is_left_out_of_the_whole() -> None:

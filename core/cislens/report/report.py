@@ -32,8 +32,6 @@ TABLES = {
     "syntax": ("motif_1", "motif_2", "order", "orientation", "spacing", "logic", "support"),
     "matches": ("motif", "target", "name", "p_value", "q_value", "offset", "overlap", "strand"),
 }
-# Tables that speak of all sequences at once: an explainer of the whole set gives every block the same rows.
-OF_THE_WHOLE = ("syntax", "matches")
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,7 +168,7 @@ def join(reports: Sequence[MotifReport]) -> MotifReport:
     """Return one report of consecutive blocks of sequences.
 
     Maps, predictions and measures are joined along the sequences, tables row by row, motifs, warnings and drops in
-    order; motifs, and rows of tables that speak of the whole, are kept once; costs are added. Summaries, which speak
+    order; motifs, and tables that say what the first block's do, are kept once; costs are added. Summaries, which speak
     of a whole, are kept only where all blocks agree. A block of which no sequence could be explained adds its drops and
     cost.
     """
@@ -195,7 +193,7 @@ def join(reports: Sequence[MotifReport]) -> MotifReport:
         validity=join_validity([r.validity for r in reports]),
         provenance=replace(first.provenance, cost=cost),
         dropped=dropped,
-        **{name: _joined_table([getattr(r, name) for r in reports], name in OF_THE_WHOLE) for name in TABLES},
+        **{name: _joined_table([getattr(r, name) for r in reports]) for name in TABLES},
     )
 
 
@@ -252,15 +250,13 @@ def _same(one: float | None, two: float) -> bool:
     return one is not None and (one == two or (math.isnan(one) and math.isnan(two)))
 
 
-def _joined_table(tables: Sequence[Any], of_the_whole: bool = False) -> Any:
+def _joined_table(tables: Sequence[Any]) -> Any:
     present = [table for table in tables if table is not None]
     if not present:
         return None
     import pandas as pd
 
     # A table without rows says nothing of its columns' types, and would turn numbers into objects.
-    filled = [table for table in present if len(table)] or present[:1]
-    if all(table.equals(filled[0]) for table in filled[1:]):
-        return filled[0]  # an explainer of the whole set gives every block the same rows
-    joined = pd.concat(filled, ignore_index=True)
-    return joined.drop_duplicates(ignore_index=True) if of_the_whole else joined
+    first, *others = [table for table in present if len(table)] or present[:1]
+    # An explainer of the whole set gives every block the same table; rows that speak of one sequence name it.
+    return pd.concat([first, *(table for table in others if not table.equals(first))], ignore_index=True)
