@@ -118,6 +118,12 @@ def test_an_effect_of_either_sign_speaks_for_a_label_if_told_so() -> None:
     assert np.isnan([both.auroc_low, both.auprc_high]).all()
 
 
+def test_the_interval_of_an_area_near_0_lies_within_0_and_1() -> None:
+    row = discrimination(table(np.arange(300_000.0), np.arange(300_000) == 0), "INFO/V").iloc[0]
+    assert row.auprc == pytest.approx(1 / 300_000)
+    assert 0 <= row.auprc_low < row.auprc < row.auprc_high <= 1
+
+
 def test_labels_of_one_kind_have_no_area() -> None:
     row = discrimination(table([1.0, 2.0], [1, 1]), "INFO/V").iloc[0]
     assert np.isnan(row.auroc)

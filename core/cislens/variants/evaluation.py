@@ -150,23 +150,24 @@ def _interval(correlation: float, spread: float, n: int) -> tuple[float, float]:
 
 
 def _areas(scores: Array, positive: Array) -> dict[str, float]:
-    counted = {"positives": int(positive.sum())}
-    roc = error = precision = float("nan")
-    if not positive.all() and positive.any():
-        roc, error = area_under_roc(scores[positive], scores[~positive])
-        precision = average_precision(scores, positive)
-    found: dict[str, float] = {**counted}
-    drawn = np.sqrt(precision * (1 - precision) / max(counted["positives"], 1))
-    for name, value, spread in (("auroc", roc, error), ("auprc", precision, float(drawn))):
-        low, high = _logit_interval(value, spread)
-        found |= {name: value, f"{name}_low": low, f"{name}_high": high}
+    positives = int(positive.sum())
+    roc = precision = (float("nan"),) * 2  # each with its standard error
+    if 0 < positives < len(positive):
+        roc = area_under_roc(scores[positive], scores[~positive])
+        area = average_precision(scores, positive)
+        precision = area, float(np.sqrt(area * (1 - area) / positives))
+    found: dict[str, float] = {"positives": positives}
+    for name, (area, error) in (("auroc", roc), ("auprc", precision)):
+        low, high = _logit_interval(area, error)
+        found |= {name: area, f"{name}_low": low, f"{name}_high": high}
     return found
 
 
 def _logit_interval(share: float, error: float) -> tuple[float, float]:
+    from scipy.special import expit, logit  # type: ignore[import-untyped]
+
     slope = share * (1 - share)
     if not slope > 0 or not error > 0:
         return float("nan"), float("nan")
-    centre, half = np.log(share / (1 - share)), QUANTILE * error / slope
-    low, high = (float(1 / (1 + np.exp(-end))) for end in (centre - half, centre + half))
-    return low, high
+    half = QUANTILE * error / slope
+    return float(expit(logit(share) - half)), float(expit(logit(share) + half))
