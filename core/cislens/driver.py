@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from cislens.report.store import ReportWriter
 
 MUTATION_RATE = 0.1  # of the mutants on which a principal component is fitted, as in SQUID's libraries
-COMPONENT_LIBRARY = 500  # sequences and mutants on which it is fitted
+COMPONENT_LIBRARY = 500  # sequences, half of them at most, and mutants on which it is fitted
 SATURATED = 0.01  # a probability nearer than this to 0 or 1
 
 
@@ -171,8 +171,8 @@ def _within_budget(explainer: Explainer, budget: int | None, length: int, target
 
 
 def with_components(targeted: Targeted, sequences: Sequences, seed: int) -> Targeted:
-    """Return the same with its principal components fitted on at most 250 of the sequences and on mutants of them."""
-    if all(t.reduction != "pc1" for t in targeted.targets):
+    """Return the same with its principal components fitted on some of the sequences and on mutants of them."""
+    if not any(t.unfitted for t in targeted.targets):
         return targeted
     rng = stream(seed, "pc1")
     chosen = rng.permutation(len(sequences))[: COMPONENT_LIBRARY // 2]
@@ -218,7 +218,7 @@ class _Driver:
 
     @property
     def _at_once(self) -> int:
-        return self.run.block or self.explainer.at_once
+        return self.explainer.at_once if self.run.block is None else self.run.block
 
     def _in_memory(self) -> MotifReport:
         apply = self._fitted(None)

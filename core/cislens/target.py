@@ -171,6 +171,11 @@ class Target:
         asked = "is missing" if self.output is None else f"{self.output!r} names nothing, or several things"
         raise TargetError(f"the target {asked}: choose one with -t (target=) of {', '.join(choices(heads))}")
 
+    @property
+    def unfitted(self) -> bool:
+        """Whether it is a principal component that is still to be fitted."""
+        return self.reduction == "pc1" and self.component is None
+
     def fitted(self, profiles: npt.NDArray[Any], references: int) -> Target:
         """Return the target with its principal component fitted on reduced profiles.
 

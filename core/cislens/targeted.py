@@ -126,7 +126,7 @@ class Targeted:
 
     def fitted(self, x: Array, references: int) -> Targeted:
         """Return the same with principal components fitted on sequences, the first `references` of interest."""
-        waiting = [i for i, t in enumerate(self.targets) if t.reduction == "pc1" and t.component is None]
+        waiting = [i for i, t in enumerate(self.targets) if t.unfitted]
         if not waiting:
             return self
         profiles: dict[int, list[Array]] = {i: [] for i in waiting}

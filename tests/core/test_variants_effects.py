@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from cislens import open_oracle
+from cislens.driver import COMPONENT_LIBRARY, mutated
 from cislens.errors import CislensError, SequenceError, TargetError
 from cislens.testing.toys import LinearToy
 from cislens.variants import VariantRun, score_variants, write_variants
@@ -296,6 +297,16 @@ def test_a_principal_component_is_fitted_on_reference_windows(rich_in_g, vcf, tm
     assert (tmp_path / "again.vcf").read_text().count("##CISLENS_FITTED=") == 1
 
 
+def test_a_principal_component_is_fitted_once_however_many_blocks_are_explained(genome, vcf, monkeypatch) -> None:
+    monkeypatch.setattr("cislens.variants.run.BLOCK_OF_MAPS", 2)
+    drawn: list[int] = []
+    monkeypatch.setattr("cislens.driver.mutated", lambda x, *given: drawn.append(len(x)) or mutated(x, *given))
+    oracle = open_oracle(lambda x: x[:, :, :1], length=9)
+    path = vcf(*[("chr1", pos, GENOME["chr1"][pos - 1], "A") for pos in range(20, 28)])
+    score_variants(oracle, path, genome, f"{oracle.heads[0].name}:pc1", run=VariantRun(explainers=("ism",)))
+    assert len(drawn) == COMPONENT_LIBRARY // drawn[0] - 1
+
+
 def test_a_principal_component_without_a_window_to_fit_it_on_says_what_to_do(genome, vcf) -> None:
     oracle = open_oracle(lambda x: x[:, :, :1], length=9)
     with pytest.raises(SequenceError, match="none of 1 records .* can be scored: check the genome, or choose another"):
@@ -350,6 +361,11 @@ def test_a_run_that_cannot_be_is_refused_before_anything_is_predicted(genome, vc
 def test_a_file_without_variants_is_refused(genome, vcf) -> None:
     with pytest.raises(SequenceError, match="must hold variants, but holds none"):
         score_variants(linear(9), vcf(), genome)
+
+
+def test_labels_are_among_the_entries_that_are_read() -> None:
+    with pytest.raises(SequenceError, match="labels must be among the keys in info, A, B, got 'C'"):
+        VariantRun(info=("A", "B"), labels="C")
 
 
 def test_fit_is_one_of_two() -> None:

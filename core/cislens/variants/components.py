@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cislens.context import stream
-from cislens.driver import with_components
+from cislens.driver import COMPONENT_LIBRARY, with_components
 from cislens.errors import SequenceError
 from cislens.sequences import Sequences
 from cislens.targeted import Targeted
@@ -48,14 +48,14 @@ class Fitting:
         TargetError
             If the profiles of their windows do not differ.
         """
-        waiting = [str(t) for t in targeted.targets if t.reduction == "pc1" and t.component is None]
+        waiting = [str(t) for t in targeted.targets if t.unfitted]
         if not waiting:
             return targeted, ""
         references = self._references()
         fitted = with_components(targeted, references, self.seed)
         return fitted, (
-            f"{', '.join(waiting)} on reference windows of {self.vcf.name} (at most 250 of {len(references)}) and "
-            f"random mutants of them, seed {self.seed}"
+            f"{', '.join(waiting)} on reference windows of {self.vcf.name} (at most "
+            f"{COMPONENT_LIBRARY // 2} of {len(references)}) and random mutants of them, seed {self.seed}"
         )
 
     def _references(self) -> Sequences:

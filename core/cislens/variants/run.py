@@ -75,6 +75,8 @@ class VariantRun:
 
     def __post_init__(self) -> None:
         require_choice("--length (fit=)", self.fit, Fit, SequenceError)
+        if self.labels not in (None, *self.info):
+            raise SequenceError(f"labels must be among the keys in info, {', '.join(self.info)}, got {self.labels!r}")
 
 
 def score_variants(
@@ -256,9 +258,9 @@ def _surveyed(path: Path, info: tuple[str, ...], labels: str | None) -> int:
         for record in vcf.records:
             count += 1
             for allele in range(len(record.alts) if info else 0):
-                numbers = dict(zip(info, entries.numbers(record, allele), strict=True))
+                numbers = entries.numbers(record, allele)
                 if labels is not None:
-                    require_labels(np.array([numbers[labels]]), f"INFO/{labels}")
+                    require_labels(np.array([numbers[info.index(labels)]]), f"INFO/{labels}")
             if missing:
                 seen |= set(record.info)
                 missing -= seen
