@@ -11,6 +11,7 @@ import numpy.typing as npt
 from cislens.discovery.matching import Matching
 from cislens.errors import ReportError, SequenceError
 from cislens.gauges import to_gauge
+from cislens.sequences.alphabet import rows_of
 from cislens.sequences.container import BASES, OneHot
 
 if TYPE_CHECKING:
@@ -176,8 +177,8 @@ def mutations_of(onehot: OneHot, sites: Sites, consensus: str) -> Array:
     """
     if len(consensus) != sites.width or not set(consensus) <= set(BASES):
         raise SequenceError(f"the consensus must be {sites.width} of A, C, G and T, got {consensus!r}")
-    letters = np.eye(4, dtype=np.uint8)[[BASES.index(base) for base in consensus]]
-    return np.asarray(sites.width - (sites.cropped(onehot, flank=0) * letters).sum((-2, -1), dtype=int))
+    same = sites.cropped(onehot, flank=0) & rows_of(consensus.encode())
+    return np.asarray(sites.width - same.sum((-2, -1), dtype=int))
 
 
 def site_scores(onehot: OneHot, sites: Sites, motif: Motif) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,12 @@ Array = npt.NDArray[Any]
 
 def drawn_bases(probabilities: Array, chance: Array) -> npt.NDArray[np.intp]:
     """Return the base for each chance in [0, 1): how many of the first three cumulated probabilities it has passed."""
-    first, second, third = np.moveaxis(_bounds(probabilities), -1, 0)
+    return _passed(chance, np.moveaxis(_bounds(probabilities), -1, 0))
+
+
+def _passed(chance: Array, bounds: Iterable[Array]) -> npt.NDArray[np.intp]:
+    """Return how many of three bounds each chance has passed."""
+    first, second, third = bounds
     return np.asarray((chance >= first).astype(np.intp) + (chance >= second) + (chance >= third))
 
 
@@ -70,12 +76,9 @@ def markov_chains(known: npt.NDArray[np.bool_], tables: Array, order: int, chanc
     first = np.array([first_context(k) for k in range(order + 1)])
     seen, context = np.zeros((m, 1), np.intp), np.zeros((m, n), np.intp)
     bases = np.empty((length, m, n), np.uint8)
-    for position, passed in enumerate(np.ascontiguousarray(chance.transpose(2, 0, 1))):
+    for position, at in enumerate(np.ascontiguousarray(chance.transpose(2, 0, 1))):
         place = own + first[seen] + context
-        drawn = (
-            (passed >= bounds[0][place]).astype(np.intp) + (passed >= bounds[1][place]) + (passed >= bounds[2][place])
-        )
-        bases[position] = drawn
+        bases[position] = drawn = _passed(at, (bound[place] for bound in bounds))
         follows = known[:, position, None]
         seen = np.where(follows, np.minimum(seen + 1, order), 0)
         context = (context * 4 + drawn) % 4**seen  # without any context where it is not known

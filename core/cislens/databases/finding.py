@@ -56,14 +56,12 @@ def found(
     database = (load(database) if isinstance(database, str) else database).joined(relevant)
     places = {motif.id: place for place, motif in enumerate(database.motifs)}
     known = np.array([places[motif.id] for motif in relevant], int)
-    likeness = np.zeros((len(motifs), len(known)))
+    comparison = compared(motifs, database)
+    likeness = -np.log10(np.maximum(comparison.q_value[:, known], SMALLEST))
     matches = {}
-    if motifs:
-        comparison = compared(motifs, database)
-        likeness = -np.log10(np.maximum(comparison.q_value[:, known], SMALLEST))
-        for i, motif in enumerate(motifs):
-            if (j := _matched(comparison, i, known, database, q_max)) is not None:
-                matches[motif.id] = _match(comparison, i, int(known[j]), motif, relevant[j])
+    for i, motif in enumerate(motifs):
+        if (j := _matched(comparison, i, known, database, q_max)) is not None:
+            matches[motif.id] = _match(comparison, i, int(known[j]), motif, relevant[j])
     return tallied(motifs, relevant, likeness, matches, THRESHOLD)
 
 

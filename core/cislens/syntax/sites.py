@@ -115,9 +115,9 @@ class Sites:
         Sequences are told apart no more, and places are filled up to twice the length, so that those of two motifs
         can be multiplied.
         """
-        held = self.of_motif(motif)
         key = (motif, reverse, ends)
         if key not in self._spectra:
+            held = self.of_motif(motif)
             positions = (self.end if ends else self.start)[held[self.reverse[held] == reverse]]
             self._spectra[key] = np.fft.rfft(np.bincount(positions, minlength=self.length + 1), 2 * (self.length + 1))
         return self._spectra[key]
