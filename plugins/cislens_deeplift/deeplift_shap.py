@@ -89,11 +89,10 @@ class DeepLiftShap(Explainer):
         for first in range(0, n, together):
             x = sequences.onehot[first : first + together]
             drawn = [background.sample(x[i : i + 1], self.shuffles, context.rng(first + i))[0] for i in range(len(x))]
-            for i, found in enumerate(
-                explain_pairs(chosen.scalar, chosen.device, x, np.stack(drawn), self.batch), first
-            ):
-                values[0, i] = found.contributions if self.hypothetical else found.contributions * x[i - first]
-                deltas[0, i], differences[0, i], answers[i] = found.delta, found.difference, found.value
+            found = explain_pairs(chosen.scalar, chosen.device, x, np.stack(drawn), self.batch)
+            for i, one in enumerate(found, first):
+                values[0, i] = one.contributions if self.hypothetical else one.contributions * sequences.onehot[i]
+                deltas[0, i], differences[0, i], answers[i] = one.delta, one.difference, one.value
             oracle.counts.predictions += 2 * self.shuffles * len(x)
             oracle.counts.pullbacks += 2 * self.shuffles * len(x)
             context.progress(first + len(x), n)
