@@ -85,8 +85,9 @@ class Pattern:
 def called(contributions: Array, asked: Modisco) -> Seqlets:
     """Return the seqlets of a map (n, length), those in the middle of the sequences alone if that is asked for."""
     length = contributions.shape[1]
-    first = 0 if asked.central is None else max(length - asked.central, 0) // 2
-    inside = np.asarray(contributions[:, first : length - first], np.float64)
+    central = length if asked.central is None else asked.central
+    first = max(length - central, 0) // 2
+    inside = np.asarray(contributions[:, first : first + central], np.float64)
     try:
         seqlets, threshold = extract_seqlets(
             attribution_scores=inside,

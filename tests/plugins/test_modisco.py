@@ -44,13 +44,11 @@ def planted(n: int = 60, length: int = 120, effect: float = 1.0) -> tuple[MotifR
     return MotifReport(Sequences.from_onehot(onehot), attributions=Attributions(values[None])), start, reverse
 
 
-def without_clustering(
-    monkeypatch: pytest.MonkeyPatch, start: np.ndarray, reverse: np.ndarray, margin: int = 6
-) -> None:
-    """Let modisco find one pattern, in which the known sites lie `margin` bp from either end, of any seqlets."""
+def without_clustering(monkeypatch: pytest.MonkeyPatch, start: np.ndarray, reverse: np.ndarray) -> None:
+    """Let modisco find one pattern, in which the known sites lie 6 bp from either end, of any seqlets."""
 
     def found(read: Map, seqlets: object, sign: int, asked: Modisco) -> list[Pattern]:
-        return [Pattern(np.arange(len(start)), start - margin, reverse, 8 + 2 * margin)]
+        return [Pattern(np.arange(len(start)), start - 6, reverse, 20)]
 
     monkeypatch.setattr(cislens_modisco.patterns, "patterns", found)
 
@@ -188,11 +186,13 @@ def test_what_lowers_the_target_is_called_apart() -> None:
     assert len(found.of_sign(-1)) > 55
 
 
-def test_seqlets_are_called_in_the_middle_alone_where_that_is_asked_for() -> None:
+@pytest.mark.parametrize("central", [100, 99, 500])
+def test_seqlets_are_called_in_the_middle_alone_where_that_is_asked_for(central: int) -> None:
     report, _, _ = planted()
-    found = called(report.contributions()[0], Modisco(central=100))
-    inner = called(report.contributions()[0, :, 10:110], Modisco())
-    np.testing.assert_array_equal(found.start, inner.start + 10)
+    found = called(report.contributions()[0], Modisco(central=central))
+    first = max(120 - central, 0) // 2
+    inner = called(report.contributions()[0, :, first : first + central], Modisco())
+    np.testing.assert_array_equal(found.start, inner.start + first)
     np.testing.assert_allclose(found.total, inner.total)
 
 
