@@ -101,8 +101,7 @@ def located(pattern: Pattern, read: Map, trim: float) -> Located | None:
         Share of the largest contribution of a position in the mean over the seqlets that the outermost ones have.
     """
     onehot, length = read.onehot, read.onehot.shape[1]
-    weighted = onehot * read.hypothetical
-    size = np.abs(windows(weighted, _sites(pattern, length), pattern.width).mean(0)).sum(1)
+    size = np.abs(_weighted(read, _sites(pattern, length), pattern.width).mean(0)).sum(1)
     kept = np.flatnonzero(size >= trim * size.max())
     first, end = int(kept[0]), int(kept[-1]) + 1
     start = pattern.start + np.where(pattern.reverse, pattern.width - end, first)
@@ -111,9 +110,14 @@ def located(pattern: Pattern, read: Map, trim: float) -> Located | None:
     whole = np.flatnonzero(bases.sum((1, 2)) == end - first)
     if not len(whole):
         return None
-    contributed = windows(weighted, trimmed, end - first).sum(-1)
+    contributed = _weighted(read, trimmed, end - first).sum(-1)
     motif = Motif.from_windows("pattern", bases[whole], base_frequencies(onehot))
     return Located(motif, trimmed.take(whole), bases[whole], contributed[whole])
+
+
+def _weighted(read: Map, sites: Sites, width: int) -> Array:
+    """Return what the own bases contribute in windows around sites, (s, width, 4)."""
+    return windows(read.onehot, sites, width) * windows(read.hypothetical, sites, width)
 
 
 def _sites(pattern: Pattern, length: int) -> Sites:
