@@ -93,7 +93,7 @@ def single_terms(wild: Array, frequencies: Array) -> Array:
     width = len(wild)
     whole = np.zeros((width, 4, width, 3))
     sites = np.arange(width)
-    for change in np.arange(3):
+    for change in range(3):
         base = changed(wild, change)
         whole[sites, base, sites, change] += 1
         whole[sites, :, sites, change] -= frequencies[sites, base][:, None]

@@ -45,7 +45,7 @@ class Substitutions:
         return Substitutions(np.concatenate([[0], self.counts]), self.sites, self.changes)
 
 
-def changed(wild: Array, changes: Array) -> Array:
+def changed(wild: Array, changes: Array | int) -> Array:
     """Return the codes of other bases, counted by 0 to 2 from the wild type's upwards in ACGT, round.
 
     Codes and changes fit by numpy's rules.
