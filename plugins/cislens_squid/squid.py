@@ -76,9 +76,9 @@ class Squid(SurrogateSettings, Explainer):
 
     def run(self, oracle: Targeted, sequences: Sequences, context: Context) -> MotifReport:
         """Explain the sequences, with one library each for all targets."""
+        self.require_backend()
         from cislens_squid.running import explained
 
-        self.require_backend()
         return explained(self, oracle, sequences, context)
 
     def cost(self, n: int, length: int, targets: int) -> tuple[int, int]:

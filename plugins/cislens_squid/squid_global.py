@@ -161,9 +161,9 @@ class SquidGlobal(SurrogateSettings, SetExplainer):
 
     def fit(self, oracle: Targeted, training: Sequences, context: Context) -> FittedSquidGlobal:
         """Fit a surrogate for each design and target, in backgrounds that are made of the training sequences."""
+        self.require_backend()
         from cislens_squid.global_running import fitted_global
 
-        self.require_backend()
         return fitted_global(self, oracle, training, context)
 
     def cost(self, n: int, length: int, targets: int) -> tuple[int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import ClassVar, Literal, get_args, get_origin, get_type_hints
 
 from cislens import CislensError, setting
@@ -68,6 +69,8 @@ class SurrogateSettings:
 
     def require_backend(self) -> None:
         """Raise `CislensError` where what fits is not installed, before a library is predicted."""
+        if find_spec("torch") is None:
+            raise CislensError(f"{self.name} needs torch, which is not installed: pip install 'cislens[torch]'")
         if self.backend == "mavenn":
             from cislens_squid.mavenn_backend import require_mavenn
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -202,6 +203,12 @@ def test_a_sequence_that_fails_is_listed_and_stops_nothing() -> None:
     assert "the oracle answers 0 whatever is mutated" in dropped.reason
     alone = explain(oracle, Sequences.from_onehot(onehot[[0, 2]], ids=["a", "c"]), quick(window="1-12"))
     np.testing.assert_array_equal(report.attributions.values, alone.attributions.values)
+
+
+def test_without_torch_the_error_says_what_to_install(monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(CislensError, match=r"squid needs torch, .*: pip install 'cislens\[torch\]'"):
+        explain(LinearToy(WEIGHTS), sequences(1), quick())
 
 
 def test_an_oracle_that_does_not_vary_is_told() -> None:
