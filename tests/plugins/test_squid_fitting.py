@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 from tests.plugins.squid_toys import Asked, Known, simulated
 
-from cislens import CislensError
-from cislens_squid import fitting
-from cislens_squid.fitting import Examples, Form, Likelihood, Penalties, fit
-from cislens_squid.noise import Noise
-from cislens_squid.nonlinearity import Nonlinearity
-from cislens_squid.running import POOR
-from cislens_squid.surrogate import Surrogate, fit_surrogate
+torch = pytest.importorskip("torch")
+
+from cislens import CislensError  # noqa: E402
+from cislens_squid import fitting  # noqa: E402
+from cislens_squid.fitting import Examples, Form, Likelihood, Penalties, fit  # noqa: E402
+from cislens_squid.noise import Noise  # noqa: E402
+from cislens_squid.nonlinearity import Nonlinearity  # noqa: E402
+from cislens_squid.running import POOR  # noqa: E402
+from cislens_squid.surrogate import Surrogate, fit_surrogate  # noqa: E402
+
+pytestmark = pytest.mark.torch
 
 FORMS = (
     Form(Nonlinearity("tanh", True, 4), Noise("skewed_t", 2)),

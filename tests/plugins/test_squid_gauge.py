@@ -7,6 +7,8 @@ from itertools import product
 import numpy as np
 import pytest
 
+pytest.importorskip("torch")
+
 from cislens.gauges import to_gauge
 from cislens.testing import PairwiseToy
 from cislens_squid.describing import base_frequencies
@@ -14,6 +16,8 @@ from cislens_squid.gauge import Parameters, expanded, fixed, single_terms
 from cislens_squid.genotype import LinearMap
 from cislens_squid.library import Library
 from cislens_squid.mutagenesis import partial_mutagenesis
+
+pytestmark = pytest.mark.torch
 
 ORDERS = ("additive", "neighbour", "pairwise")
 WIDTH = 4

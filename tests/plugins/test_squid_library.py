@@ -7,12 +7,16 @@ import tracemalloc
 import numpy as np
 import pytest
 
+pytest.importorskip("torch")
+
 from cislens import CislensError, Sequences
 from cislens.sequences.codes import codes_with_n
 from cislens_squid import Squid
 from cislens_squid.library import Library, mutable_sites
 from cislens_squid.mutagenesis import all_double_mutants, partial_mutagenesis
 from cislens_squid.running import local_library
+
+pytestmark = pytest.mark.torch
 
 ALPHABET = "ACGTN"
 

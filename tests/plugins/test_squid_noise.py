@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import integrate, stats
 
-from cislens_squid.noise import CAUCHY, FREE, Noise, most_probable
+torch = pytest.importorskip("torch")
+
+from cislens_squid.noise import CAUCHY, FREE, Noise, most_probable  # noqa: E402
+
+pytestmark = pytest.mark.torch
 
 KINDS = ("gaussian", "student", "cauchy", "skewed_t")
 # log scale, log a and log b, each a polynomial of order 2 of the mode.

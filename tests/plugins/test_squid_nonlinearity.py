@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 
-from cislens_squid.nonlinearity import KNOTS, Nonlinearity
+torch = pytest.importorskip("torch")
+
+from cislens_squid.nonlinearity import KNOTS, Nonlinearity  # noqa: E402
+
+pytestmark = pytest.mark.torch
 
 FORMS = (
     Nonlinearity("linear"),

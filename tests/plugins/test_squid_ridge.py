@@ -8,11 +8,15 @@ import numpy as np
 import pytest
 from tests.plugins.squid_toys import Asked, linear, simulated
 
+pytest.importorskip("torch")
+
 from cislens import CislensError
 from cislens_squid import ridge
 from cislens_squid.fitting import Examples, Form
 from cislens_squid.genotype import LinearMap
 from cislens_squid.ridge import FOLDS, PENALTIES, RIDGE, fit_by_ridge
+
+pytestmark = pytest.mark.torch
 
 
 def examples(asked: Asked) -> tuple[LinearMap, Examples, Examples]:

@@ -13,6 +13,7 @@ from cislens.report.store import ReportStore
 from cislens.testing import ConvPoolToy, LinearToy, MotifToy, NoisyToy, PairwiseToy
 from cislens_squid import Squid
 
+pytestmark = pytest.mark.torch
 RNG = np.random.default_rng(0)
 WEIGHTS = RNG.normal(size=(12, 4))
 QUICK = {"library": 400, "nodes": 8, "noise": "gaussian", "noise_order": 0, "patience": 10}
@@ -308,7 +309,6 @@ class Net(nn.Module):
 """
 
 
-@pytest.mark.torch
 def test_a_map_of_a_file_gives_the_weights_of_a_linear_oracle(tmp_path: Path) -> None:
     (tmp_path / "maps.py").write_text(MAP)
     toy, given = LinearToy(WEIGHTS), sequences(1)

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from tests.plugins.squid_toys import Asked, Known, linear, simulated
 
+pytest.importorskip("torch")
+
 from cislens_squid.describing import describe
 from cislens_squid.fitting import Form, Penalties
 from cislens_squid.genotype import LinearMap
@@ -16,6 +18,8 @@ from cislens_squid.nonlinearity import Nonlinearity
 from cislens_squid.ridge import RIDGE, fit_by_ridge
 from cislens_squid.surrogate import Surrogate, fit_surrogate
 from cislens_squid.uncertainty import covariance
+
+pytestmark = pytest.mark.torch
 
 TOYS = 12  # libraries over which coverage is counted
 
