@@ -36,16 +36,21 @@ def timed(call: Callable[[], Any]) -> tuple[float, Any]:
     return time.process_time() - start, answer
 
 
-def oracle_and_sequence() -> tuple[Any, Any, Any]:
-    """Return DeepSTARR's Dev head, the network itself, and the enhancer."""
+def oracle_and_model() -> tuple[Any, Any]:
+    """Return DeepSTARR as an oracle, and the network itself."""
     import torch
 
-    from cislens import open_oracle, read_sequences
+    from cislens import open_oracle
 
     torch.set_num_threads(1)
     model = torch_model()
-    enhancer = read_sequences(real_data() / "sequences" / "deepstarr_enhancer.fa")
-    return open_oracle(model, outputs=("Dev", "Hk")), model, enhancer
+    return open_oracle(model, outputs=("Dev", "Hk")), model
+
+
+def enhancer() -> Any:
+    from cislens import read_sequences
+
+    return read_sequences(real_data() / "sequences" / "deepstarr_enhancer.fa")
 
 
 def library(variants: int, window: str | None, seed: int) -> Any:
@@ -55,9 +60,8 @@ def library(variants: int, window: str | None, seed: int) -> Any:
     from cislens_squid import Squid
     from cislens_squid.running import local_library
 
-    _, _, enhancer = oracle_and_sequence()
     settings = Squid(library=variants, rate=RATE, window=window)
-    return local_library(settings, enhancer.onehot[0], np.random.default_rng(seed))
+    return local_library(settings, enhancer().onehot[0], np.random.default_rng(seed))
 
 
 def predicted(scratch: Path, variants: int, window: str | None = None, seed: int = 0) -> tuple[Any, Any]:
@@ -67,7 +71,7 @@ def predicted(scratch: Path, variants: int, window: str | None = None, seed: int
     made = library(variants, window, seed)
     path = scratch / f"squid-{variants}-{window}-{seed}.npy"
     if not path.exists():
-        oracle, _, _ = oracle_and_sequence()
+        oracle, _ = oracle_and_model()
         np.save(path, oracle.select("Dev").predict(made.blocks())[:, 0].astype(np.float64))
     return made, np.load(path)
 
@@ -196,7 +200,7 @@ def whole(rounds: int) -> None:
 
     from cislens import explain
 
-    oracle, model, enhancer = oracle_and_sequence()
+    (oracle, model), sequence = oracle_and_model(), enhancer()
     made = library(LARGE, None, 0)
     x = np.concatenate(list(made.blocks()))
     batch = best_batch(model, x[:2048])
@@ -204,10 +208,10 @@ def whole(rounds: int) -> None:
     calls = {
         "native": torch_native(model, x, batch),
         "library": lambda: target.predict(library(LARGE, None, 0).blocks()),
-        "whole": lambda: explain(oracle, enhancer, settings, "Dev"),
+        "whole": lambda: explain(oracle, sequence, settings, "Dev"),
     }
     target.predict(x[:5000])  # which settles the batch size
-    explain(oracle, enhancer, "squid:library=1000", "Dev")
+    explain(oracle, sequence, "squid:library=1000", "Dev")
     seconds: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(rounds):
         for name, call in calls.items():
@@ -234,10 +238,10 @@ def whole(rounds: int) -> None:
 def whole_case() -> dict[str, float]:
     from cislens import explain
 
-    oracle, _, enhancer = oracle_and_sequence()
-    oracle.select("Dev").predict(enhancer.onehot)
+    (oracle, _), sequence = oracle_and_model(), enhancer()
+    oracle.select("Dev").predict(sequence.onehot)
     before = peak_memory()
-    explain(oracle, enhancer, f"squid:library={LARGE},rate={RATE}", "Dev")
+    explain(oracle, sequence, f"squid:library={LARGE},rate={RATE}", "Dev")
     return {"megabytes": peak_memory() - before}
 
 
