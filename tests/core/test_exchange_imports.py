@@ -282,6 +282,16 @@ def test_modiscos_results_with_maps_of_other_sequences_are_refused(results) -> N
         import_report(results, f"modisco:maps={folder / 'b.attr.npz'}")
 
 
+def test_maps_that_are_not_there_or_damaged_are_named_and_not_the_results(results) -> None:
+    maps = results.parent / "a.attr.npz"
+    maps.write_text("not what it says")
+    with pytest.raises(ReportError, match="a.attr.npz must be whole"):
+        import_report(results, f"modisco:maps={maps}")
+    maps.unlink()
+    with pytest.raises(CislensError, match="a file that exists, got .*a.attr.npz: check the path"):
+        import_report(results, f"modisco:maps={maps}")
+
+
 def test_modiscos_own_program_loads_our_npz_as_the_sequences_and_maps_of_the_report(
     modisco, tmp_path, monkeypatch
 ) -> None:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from cislens.errors import ReportError
 from cislens.exchange.contributions import REGIONS_HELP, opened_h5
 from cislens.exchange.contributions_npz import ContributionsNpz
-from cislens.exchange.importer import Importer
+from cislens.exchange.importer import Importer, import_report
 from cislens.exchange.windows import read_windows, with_windows
 from cislens.motif import UNIFORM, Motif
 from cislens.report import TABLES, MotifReport, Validity
@@ -110,7 +110,7 @@ class ModiscoH5(Importer):
     def _sequences(self, path: Path, seqlets: list[Seqlets], window: int | None) -> MotifReport:
         """Return the report without motifs: of the maps that are named, or of the seqlets' own bases."""
         if self.maps is not None:
-            report = ContributionsNpz().read(Path(self.maps))
+            report = import_report(self.maps, ContributionsNpz.name)
             target = report.targets[0]
             maps = report.attributions
             assert maps is not None
