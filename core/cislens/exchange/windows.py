@@ -11,11 +11,11 @@ import numpy as np
 from cislens.errors import ReportError
 from cislens.sequences import Region, Sequences
 from cislens.sequences.alphabet import encode
+from cislens.sequences.bed import HEADERS
 from cislens.sequences.files import read_bytes, require_file
 from cislens.sequences.genome import open_genome
 from cislens.sequences.record import unique_names
 
-HEADERS = ("track", "browser", "#")
 SUMMIT = 9  # column of narrowPeak, counted from 0; -1 where it is not known
 
 
