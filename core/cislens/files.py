@@ -9,6 +9,8 @@ from pathlib import Path
 
 from cislens.errors import ReportError
 
+RESUMED = "mend that and start the same run again, what is finished is kept"
+ELSEWHERE = "mend that, or name a file in another folder"
 UNFINISHED = ".unfinished-"  # in the name of a file that is being written, before the number of its process
 
 
@@ -48,12 +50,9 @@ def remove_unfinished(path: Path) -> None:
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Turn a full disk or a missing permission into a sentence."""
+def writing(path: Path, then: str = RESUMED) -> Iterator[None]:
+    """Turn a full disk or a missing permission into a sentence, which ends with what to do then."""
     try:
         yield
     except OSError as error:
-        raise ReportError(
-            f"{path} must be writable, got {error.strerror or error}: mend that and start the same run again, "
-            "what is finished is kept"
-        ) from error
+        raise ReportError(f"{path} must be writable, got {error.strerror or error}: {then}") from error

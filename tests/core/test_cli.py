@@ -104,6 +104,10 @@ def test_an_explainer_that_does_not_fit_names_those_that_do(cislens) -> None:
         ((*EXPLAIN, "-t", "g:median"), "unknown or one too many"),
         ((*EXPLAIN, "-t", "g", "-o", "out.html"), "named \\*.zarr"),
         (
+            (*EXPLAIN, "-t", "g", "--page", "no/page.html"),
+            "no/page.html must be writable, got No such file or directory: mend that",
+        ),
+        (
             ("explain", "model.py:two", "seqs.fa", "--input-length", "12", "-e", "ism", "-t", "g"),
             "--length crop-center",
         ),

@@ -11,6 +11,7 @@ from cislens.cli.console import note, progress_bar, say, say_json
 from cislens.cli.model_options import ModelOptions, with_model_options
 from cislens.cli.sequence_options import SequenceOptions, with_sequence_options
 from cislens.errors import CislensError
+from cislens.files import ELSEWHERE, writing
 
 if TYPE_CHECKING:
     from cislens.explainer import LabelledExplainer
@@ -74,7 +75,8 @@ def explain(
     if page is not None:
         from cislens.page import write_page
 
-        write_page(reports, page)
+        with writing(page, ELSEWHERE):
+            write_page(reports, page)
     if json:
         say_json({label: _facts(report, output, label, page) for label, report in reports.items()})
         return

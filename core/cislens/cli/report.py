@@ -10,6 +10,7 @@ import typer
 from cislens.cli.console import note, say
 from cislens.cli.export_options import Asked, asked_for
 from cislens.errors import CislensError
+from cislens.files import ELSEWHERE, writing
 
 if TYPE_CHECKING:
     from cislens.report.store import ReportStore
@@ -48,10 +49,8 @@ def report(
 
     page = output or Path("report.html")
     reports = {name: opened.read(name) for name in labels}
-    try:
+    with writing(page, ELSEWHERE):
         write_page(reports, page, title=title)
-    except OSError as error:
-        raise CislensError(f"{page} must be writable, got {error.strerror or error}") from error
     say(str(page))
 
 

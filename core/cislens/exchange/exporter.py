@@ -11,6 +11,7 @@ from typing import ClassVar
 
 from cislens.errors import ReportError
 from cislens.exchange.blocks import ReportBlocks
+from cislens.files import ELSEWHERE, writing
 from cislens.report import MotifReport
 from cislens.report.store import ReportReader
 from cislens.settings import Configured, named
@@ -102,10 +103,8 @@ def export(report: MotifReport | ReportReader | ReportBlocks, exporter: Exporter
             f"{chosen.name} is written from {' or '.join(chosen.takes)}, but the report holds only "
             f"{', '.join(held.emits) or 'its sequences'}: derive them; where nothing was found, the page says why"
         )
-    try:
+    with writing(path, ELSEWHERE):
         exported = chosen.write(held, path)
-    except OSError as error:
-        raise ReportError(f"{path} must be writable, got {error.strerror or error}") from error
     return replace(exported, notes=(*held.notes, *exported.notes))
 
 
