@@ -51,12 +51,11 @@ def at_chance(found: Mapping[str, float], n: int, task: Task) -> bool:
 
 def told(found: Mapping[str, float | None]) -> str:
     """Return scores in words, each with its standard error; None, as training.json has it, and NaN are not known."""
+    numbers = {name: float("nan") if value is None else value for name, value in found.items()}
     words = []
-    for name, value in found.items():
+    for name, value in numbers.items():
         if not name.endswith("_error"):
-            error = found.get(f"{name}_error")
-            known = "not known" if value is None or np.isnan(value) else f"{value:.3f}"
-            words.append(
-                f"{NAMES.get(name, name)} {known}" + ("" if error is None or np.isnan(error) else f" ± {error:.3f}")
-            )
+            error = numbers.get(f"{name}_error", float("nan"))
+            known = "not known" if np.isnan(value) else f"{value:.3f}"
+            words.append(f"{NAMES.get(name, name)} {known}" + ("" if np.isnan(error) else f" ± {error:.3f}"))
     return ", ".join(words)
