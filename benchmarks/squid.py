@@ -153,7 +153,7 @@ def fits(scratch: Path, variants: int, minutes: float) -> None:
     genotype, form, order = LinearMap(made.width), Form(), split(variants)
     runs: dict[str, Any] = {}
     told: dict[str, dict[str, Any]] = {}
-    uniform = single_terms(made.wild, np.full((made.width, 4), 0.25))
+    uniform = single_terms(genotype, made.wild, np.full((made.width, 4), 0.25))
     fit_surrogate(genotype, made, y, form, order)  # unmeasured: what is loaded on first use
     runs["ours"] = timed(lambda: fit_surrogate(genotype, made, y, form, order))
     for name, learning in (("mavenn tuned", TUNED), ("mavenn", SQUID)):

@@ -99,7 +99,7 @@ def standard_errors(surrogate: Surrogate, library: Library, y: Array, frequencie
     genotype, of_theta = surrogate.genotype, covariance_of(surrogate, library, y)
     if not isinstance(genotype, LinearMap) or of_theta is None:
         return np.full((library.width, 4), np.nan)
-    turn = _turned(genotype, library, frequencies)
+    turn = single_terms(genotype, library.wild, frequencies)
     variances = np.einsum("ij,jk,ik->i", turn, of_theta, turn, optimize=True)
     return np.asarray(np.sqrt(np.maximum(variances, 0)).reshape(-1, 4))
 
@@ -114,17 +114,6 @@ def covariance_of(surrogate: Surrogate, library: Library, y: Array) -> Array | N
     design = genotype.design(library).take(fitted)
     of_theta = covariance(surrogate.form, surrogate.fit, design, (y[fitted] - surrogate.mean) / surrogate.spread)
     return None if of_theta is None else surrogate.scale**2 * of_theta
-
-
-def _turned(genotype: LinearMap, library: Library, frequencies: Array) -> Array:
-    """Return the matrix (4 x width, size) that makes single terms of a gauge from all parameters."""
-    if genotype.order == "additive":
-        return single_terms(library.wild, frequencies)
-    columns = [
-        fixed(genotype, expanded(genotype, row, library.wild), frequencies).singles.ravel()
-        for row in np.eye(genotype.size)
-    ]
-    return np.stack(columns, 1)
 
 
 def curve_table(surrogate: Surrogate, y: Array) -> pd.DataFrame:

@@ -85,16 +85,24 @@ def fixed(genotype: LinearMap, parameters: Parameters, frequencies: Array) -> Pa
     return Parameters(constant + float(means.sum()), singles - means[:, None], pairs)
 
 
-def single_terms(wild: Array, frequencies: Array) -> Array:
-    """Return the matrix (4 x width, 3 x width) that turns additive parameters into the single terms of a gauge.
+def single_terms(genotype: LinearMap, wild: Array, frequencies: Array) -> Array:
+    """Return the matrix (4 x width, size) that turns parameters into the single terms of a gauge.
 
-    It carries covariances from the one to the other.
+    It carries covariances from the one to the other. What is left of a pair term in a gauge sums to zero over either
+    base, so that each of its single terms gets as much as there is of the other's base.
     """
-    width = len(wild)
+    width = genotype.width
     whole = np.zeros((width, 4, width, 3))
     sites = np.arange(width)
     for change in range(3):
         base = changed(wild, change)
         whole[sites, base, sites, change] += 1
         whole[sites, :, sites, change] -= frequencies[sites, base][:, None]
-    return whole.reshape(4 * width, 3 * width)
+    alone = whole.reshape(4 * width, 3 * width)
+    if not genotype.pairs:
+        return alone
+    first, second = genotype.pair_sites()
+    own = np.take_along_axis(frequencies, changed(wild[:, None], np.arange(3)), 1)
+    of_first = alone.reshape(-1, width, 3)[:, first, :, None] * own[second][:, None, :]
+    of_second = alone.reshape(-1, width, 3)[:, second, None, :] * own[first][:, :, None]
+    return np.concatenate([alone, (of_first + of_second).reshape(4 * width, -1)], 1)

@@ -128,11 +128,12 @@ def test_the_uniform_gauge_of_a_pairwise_map_is_the_zero_sum_gauge_of_the_toy() 
     assert turned.constant == pytest.approx(toy.constant)
 
 
+@pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("gauge", GAUGES)
-def test_the_matrix_of_single_terms_turns_parameters_as_fixing_does(gauge) -> None:
-    genotype, theta, parameters = given("additive")
+def test_the_matrix_of_single_terms_turns_parameters_as_fixing_does(order, gauge) -> None:
+    genotype, theta, parameters = given(order)
     turned = fixed(genotype, parameters, frequencies_of(gauge))
-    matrix = single_terms(WILD, frequencies_of(gauge))
+    matrix = single_terms(genotype, WILD, frequencies_of(gauge))
     np.testing.assert_allclose(matrix @ theta, turned.singles.ravel(), atol=1e-12)
 
 
