@@ -88,9 +88,9 @@ def base_frequencies(library: Library, gauge: Gauge) -> Array:
         return wild
     if gauge == "uniform":
         return np.full((library.width, 4), 0.25)
-    counts = np.zeros((library.width, 4))
     held = library.substitutions
-    np.add.at(counts, (held.sites, changed(library.wild[held.sites], held.changes)), 1)
+    bases = changed(library.wild[held.sites], held.changes)
+    counts = np.bincount(4 * held.sites + bases, minlength=wild.size).reshape(wild.shape)
     return np.asarray((counts + wild * (len(library) - counts.sum(1, keepdims=True))) / len(library))
 
 
